@@ -1,0 +1,44 @@
+"""`course test`: ruff, pytest, and nbval over the solutions, each to its end, then one line for each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from course_utils.lab import private_environment
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKERS = ["-n", "2", "--dist", "loadfile"]  # two files at once; a notebook is a file
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def steps(root: Path, pytest_arguments: list[str]) -> list[tuple[str, list[str] | None]]:
+    """What to run: a name and the arguments of `python -m`, or None where there is nothing to run it on."""
+    solutions = sorted(str(path.relative_to(root)) for path in (root / "solutions").glob("*.ipynb"))
+    nbval = ["pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-q", *WORKERS, *solutions]
+    return [
+        ("ruff check", ["ruff", "check", "."]),
+        ("ruff format", ["ruff", "format", "--check", "."]),
+        ("pytest", ["pytest", *WORKERS, *pytest_arguments]),
+        ("nbval", nbval if solutions else None),
+    ]
+
+
+def run_tests(pytest_arguments: list[str], root: Path = ROOT) -> int:
+    """Run every step, with one thread a worker; returns 0 where all of them passed and 1 where not."""
+    environment = private_environment(dict(os.environ), root) | dict.fromkeys(THREADS, "1")
+    summary, failed = [], False
+    for name, arguments in steps(root, pytest_arguments):
+        if arguments is None:
+            summary.append(f"{name:12} nothing to run: there is no notebook in solutions/ yet")
+            continue
+        print(f"\n--- {name}", flush=True)
+        start = time.monotonic()
+        status = subprocess.run([sys.executable, "-m", *arguments], cwd=root, env=environment).returncode
+        failed |= status != 0
+        summary.append(f"{name:12} {'FAILED' if status else 'ok':6} {time.monotonic() - start:5.0f} s")
+    print("\n" + "\n".join(summary), flush=True)
+    return int(failed)
