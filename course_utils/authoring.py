@@ -1,0 +1,156 @@
+"""The author's half of an exercise: known mistakes, other right answers, and mutants shown to be equivalent.
+
+It lives in `solutions/known_answers/`, one module a notebook, and is never released.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from course_utils import exercises, notebook
+from course_utils.errors import CourseError
+from course_utils.run import last_line
+
+ROOT = Path(__file__).resolve().parents[1]
+SOLUTIONS = ROOT / "solutions"
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong implementation, by name, and the sentence that a learner reads whose outputs are the same."""
+
+    name: str
+    sentence: str
+    function: Function
+
+
+class Solution:
+    """The definitions of a solution notebook as attributes; its script is read when one is asked for."""
+
+    def __init__(self, name: str) -> None:
+        self._notebook = name
+
+    @functools.cached_property
+    def _loaded(self) -> notebook.Loaded:
+        return load_solution(self._notebook)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name not in self._loaded.names:
+            problems = " ".join(self._loaded.problems)
+            raise CourseError(f"solutions/{self._notebook}.py does not define `{name}`. {problems}".rstrip())
+        return self._loaded.names[name]
+
+
+class KnownAnswers:
+    """The known wrong and right answers to the exercises of one notebook."""
+
+    def __init__(self, notebook_name: str) -> None:
+        self.notebook = notebook_name
+        self.solution = Solution(notebook_name)
+        self.mistakes: dict[str, dict[str, Mistake]] = {}
+        self.alternatives: dict[str, dict[str, Function]] = {}
+        self.equivalents: dict[str, dict[str, str]] = {}
+        self._ids = {exercise.id for exercise in exercises.of(notebook_name)}
+
+    def mistake(self, exercise_id: str, name: str, sentence: str) -> Callable[[Function], Function]:
+        """Decorate a wrong implementation; `sentence` is what a good teacher would say to it."""
+
+        def keep(function: Function) -> Function:
+            self._add(self.mistakes, exercise_id, name, Mistake(name, sentence, function))
+            return function
+
+        return keep
+
+    def alternative(self, exercise_id: str, name: str) -> Callable[[Function], Function]:
+        """Decorate a right implementation that is written in another way than the solution."""
+
+        def keep(function: Function) -> Function:
+            self._add(self.alternatives, exercise_id, name, function)
+            return function
+
+        return keep
+
+    def equivalent(self, exercise_id: str, mutant: str, why: str) -> None:
+        """Say why a mutant of the solution, named as by `course validate`, computes the same."""
+        self._add(self.equivalents, exercise_id, mutant, why)
+
+    def _add(self, kind: dict[str, dict[str, Any]], exercise_id: str, name: str, what: Any) -> None:
+        if exercise_id not in self._ids:
+            raise CourseError(
+                f"The known answers of {self.notebook} name an unknown exercise {exercise_id!r}."
+            )
+        entries = kind.setdefault(exercise_id, {})
+        if name in entries:
+            raise CourseError(f"The known answers of {exercise_id!r} use the name {name!r} twice.")
+        entries[name] = what
+
+
+def script_of(notebook_name: str) -> Path:
+    """The percent script of a solved notebook."""
+    return SOLUTIONS / f"{notebook_name}.py"
+
+
+def known_answers_of(notebook_name: str) -> Path:
+    """The module with the known answers of a notebook."""
+    return SOLUTIONS / "known_answers" / f"{exercises.MODULES[notebook_name]}.py"
+
+
+@functools.cache
+def load_solution(notebook_name: str) -> notebook.Loaded:
+    """The definitions of a solution notebook, from its script."""
+    script = notebook.from_script(script_of(notebook_name))
+    mark_exercises(script)
+    return notebook.load_definitions(script, {one.id: one.name for one in exercises.of(notebook_name)})
+
+
+def mark_exercises(script: Any) -> None:
+    """Give exercise and check cells nbgrader's metadata, in place.
+
+    An exercise cell has `exercise="id"` in its header; a check cell is a code cell of exactly `check("id")`.
+    """
+    specs = exercises.all_by_id()
+    checks = {f'check("{exercise_id}")': exercise_id for exercise_id in specs}
+    for cell in script.cells:
+        exercise_id = cell.metadata.pop("exercise", None)
+        if exercise_id is not None:
+            cell.metadata["nbgrader"] = _grading(exercise_id, grade=False)
+        elif cell.cell_type == "code" and cell.source.strip() in checks:
+            checked = checks[cell.source.strip()]
+            points = {"points": specs[checked].points}
+            cell.metadata["nbgrader"] = _grading(f"check-{checked}", grade=True) | points
+
+
+def _grading(grade_id: str, grade: bool) -> dict[str, Any]:
+    """nbgrader's metadata, schema 3: an answer cell, or the locked cell that checks it."""
+    kind = {"grade": grade, "solution": not grade, "locked": grade, "task": False}
+    return {"schema_version": 3, "grade_id": grade_id, **kind}
+
+
+@functools.cache
+def load(notebook_name: str) -> KnownAnswers:
+    """The known answers of a notebook; none where there is no module. Raises CourseError for a broken one."""
+    path = known_answers_of(notebook_name)
+    if not path.exists():
+        return KnownAnswers(notebook_name)
+    spec = importlib.util.spec_from_file_location(f"known_answers_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        known = module.known
+    except CourseError:
+        raise
+    except Exception as error:
+        what = last_line(error)
+        raise CourseError(f"solutions/known_answers/{path.name} cannot be loaded: {what}") from error
+    return known

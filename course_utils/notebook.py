@@ -1,0 +1,332 @@
+"""Notebooks as files: read and write them, find exercise cells, and take from them what they define.
+
+The definitions of a notebook are its imports, functions, classes and constants. They are taken without
+running its experiments, so a function can be judged, or used elsewhere, however long the notebook would run.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import contextlib
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from course_utils.errors import CourseError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+TRANSPARENT_MAGICS = ("%%time", "%%capture", "%%prun")  # cell magics under which definitions still count
+
+# Calls that may stand on the right of a constant: they make small values and have no effects.
+CONSTANT_CALLS = frozenset(
+    {"array", "asarray", "arange", "linspace", "zeros", "ones", "full", "eye", "tensor", "sqrt", "log", "exp"}
+    | {"float16", "float32", "float64", "int32", "int64", "finfo", "dtype", "device", "pick_device"}
+    | {"default_rng", "Generator", "manual_seed", "SeedSequence", "Path", "namedtuple", "NewType", "TypeVar"}
+    | {"int", "float", "bool", "str", "range", "tuple", "list", "dict", "set", "frozenset", "len"}
+    | {"min", "max", "partial", "cache", "lru_cache"}
+)
+
+
+# ---------------------------------------------------------------- files
+
+
+def read(path: Path) -> NotebookNode:
+    """Read an `.ipynb` file as nbformat 4.5. Raises CourseError for a missing or damaged one."""
+    import nbformat
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cells without an id are given one
+            notebook = nbformat.read(path, as_version=4)
+            cells = notebook.cells
+    except FileNotFoundError:
+        raise CourseError(f"There is no notebook {path.name} in the folder {path.parent.name}/.") from None
+    except Exception as error:  # nbformat raises many kinds for files that are no notebooks
+        raise CourseError(
+            f"{path.parent.name}/{path.name} cannot be read as a notebook ({type(error).__name__}): "
+            f"get a fresh copy of it, or the last version that opened."
+        ) from error
+    if not isinstance(cells, list):
+        raise CourseError(f"{path.parent.name}/{path.name} has no cells: get a fresh copy of it.")
+    return notebook
+
+
+def as_text(notebook: NotebookNode) -> str:
+    """A notebook as the text of its file."""
+    import nbformat
+
+    return nbformat.writes(notebook, version=nbformat.NO_CONVERT) + "\n"
+
+
+def write(path: Path, notebook: NotebookNode) -> None:
+    """Write a notebook, atomically, and only where the file would change."""
+    write_text(path, as_text(notebook))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, atomically, and only where it would change; makes its folder."""
+    if path.exists() and path.read_bytes() == text.encode():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+        os.chmod(draft, 0o644)
+        os.replace(draft, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+        raise
+
+
+def from_script(path: Path) -> NotebookNode:
+    """The notebook that a percent script describes (author's side: needs Jupytext)."""
+    import jupytext
+
+    if not path.exists():
+        raise CourseError(f"There is no script {path.name} in the folder {path.parent.name}/.")
+    return jupytext.read(path, fmt="py:percent")
+
+
+# ---------------------------------------------------------------- cells
+
+
+def source_of(cell: Mapping[str, Any]) -> str:
+    """A cell's text, which files may hold as one string or as lines."""
+    source = cell.get("source", "")
+    return source if isinstance(source, str) else "".join(str(line) for line in source)
+
+
+def grading_of(cell: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A cell's nbgrader metadata; empty where it has none."""
+    metadata = cell.get("metadata", {})
+    grading = metadata.get("nbgrader", {}) if isinstance(metadata, Mapping) else {}
+    return grading if isinstance(grading, Mapping) else {}
+
+
+def exercise_of(cell: Mapping[str, Any]) -> str | None:
+    """The id of the exercise whose answer this cell holds, or None."""
+    grading = grading_of(cell)
+    grade_id = grading.get("grade_id")
+    answers = grading.get("solution") and not grading.get("grade")
+    return grade_id if answers and isinstance(grade_id, str) else None
+
+
+def checked_by(cell: Mapping[str, Any]) -> str | None:
+    """The id of the exercise that this cell checks, or None."""
+    grading = grading_of(cell)
+    grade_id = grading.get("grade_id")
+    if grading.get("grade") and isinstance(grade_id, str) and grade_id.startswith("check-"):
+        return grade_id.removeprefix("check-")
+    return None
+
+
+def exercise_cells(notebook: NotebookNode) -> dict[str, NotebookNode]:
+    """The answer cells of a notebook, by exercise; of copies with the same id, the last."""
+    return {exercise: cell for cell in notebook.cells if (exercise := exercise_of(cell)) is not None}
+
+
+# ---------------------------------------------------------------- definitions
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One definition, compiled: what it binds, its line in the cell, and whether it is an assignment."""
+
+    code: CodeType
+    binds: frozenset[str]
+    line: int
+    assigns: bool
+
+
+@dataclass(frozen=True)
+class CellDefinitions:
+    """What one code cell defines; `number` counts code cells from 1, as In [1] does after Run All."""
+
+    number: int
+    statements: tuple[Statement, ...] = ()
+    problem: str | None = None  # a sentence where the cell cannot be read
+    exercise: str | None = None
+    checks: str | None = None
+
+
+@dataclass
+class Loaded:
+    """The definitions of a notebook as objects.
+
+    `functions` has, by exercise id, the function as it was when its check would have run: it sees the
+    definitions above that place and none from below, so a name that is used again later changes nothing.
+    """
+
+    names: dict[str, Any] = field(default_factory=dict)
+    functions: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def definitions(notebook: NotebookNode) -> list[CellDefinitions]:
+    """What each code cell of a notebook defines; a cell that cannot be read is its own problem only."""
+    code_cells = [cell for cell in notebook.cells if cell.get("cell_type") == "code"]
+    found, flags = [], 0
+    for number, cell in enumerate(code_cells, start=1):
+        who = {"exercise": exercise_of(cell), "checks": checked_by(cell)}
+        try:
+            statements, flags = _statements(source_of(cell), f"<cell {number}>", flags)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+            what = error.msg if isinstance(error, SyntaxError) else type(error).__name__
+            problem = f"Code cell {number}{line} cannot be read: {what}."
+            found.append(CellDefinitions(number, problem=problem, **who))
+        else:
+            found.append(CellDefinitions(number, statements, **who))
+    return found
+
+
+def load_definitions(notebook: NotebookNode, names: Mapping[str, str]) -> Loaded:
+    """Make the definitions of a notebook; `names` maps exercise ids to the names of their functions.
+
+    Never raises for what a cell holds: what cannot be made is left out and said in `problems`.
+    """
+    cells = definitions(notebook)
+    loaded = Loaded(problems=[cell.problem for cell in cells if cell.problem])
+    everything = make_namespace(cells, loaded.problems)
+    for exercise, name in names.items():
+        last = _last_cell(cells, exercise, name)
+        if last is None:
+            continue
+        namespace = make_namespace(cells[: last + 1], [])
+        if name in namespace:
+            loaded.functions[exercise] = everything[name] = namespace[name]
+    loaded.names = everything
+    return loaded
+
+
+def make_namespace(cells: list[CellDefinitions], problems: list[str]) -> dict[str, Any]:
+    """Run the definitions of cells in a new namespace; adds a sentence to `problems` for each that fails.
+
+    A constant that is computed from what an experiment would have made is left out without a word.
+    """
+    namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
+    for cell in cells:
+        for statement in cell.statements:
+            try:
+                exec(statement.code, namespace)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                if statement.assigns and isinstance(error, NameError | AttributeError | TypeError):
+                    continue
+                what = f"{type(error).__name__}: {str(error)[:200]}".rstrip(": ")
+                problems.append(f"Code cell {cell.number}, line {statement.line} fails: {what}.")
+    return namespace
+
+
+def _last_cell(cells: list[CellDefinitions], exercise: str, name: str) -> int | None:
+    """Index of the cell after which an exercise's function is taken: its last definition above its check.
+
+    A learner may have answered in another cell, or may have lost the check cell; then any place counts.
+    """
+    checks = next((index for index, cell in enumerate(cells) if cell.checks == exercise), len(cells))
+    defining = [i for i, cell in enumerate(cells) if any(name in one.binds for one in cell.statements)]
+    above = [index for index in defining if index < checks]
+    candidates = above or defining
+    return candidates[-1] if candidates else None
+
+
+def _statements(source: str, filename: str, flags: int) -> tuple[tuple[Statement, ...], int]:
+    """The compiled definitions in a cell's source, and the `__future__` flags from there on."""
+    tree = ast.parse(_without_magics(source), filename)
+    statements = []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            for alias in node.names:
+                feature = getattr(__future__, alias.name, None)
+                flags |= feature.compiler_flag if feature else 0
+        if _defines(node):
+            module = ast.Module([node], [])
+            code = compile(module, filename, "exec", flags=flags, dont_inherit=True)
+            assigns = isinstance(node, ast.Assign | ast.AnnAssign)
+            statements.append(Statement(code, _bound(node), node.lineno, assigns))
+    return tuple(statements), flags
+
+
+def _without_magics(source: str) -> str:
+    """A cell's source as Python, line by line: magics become calls, which define nothing."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    if source.lstrip().startswith(TRANSPARENT_MAGICS):
+        skipped = source.index("%%")
+        line_end = source.find("\n", skipped)
+        source = "" if line_end < 0 else source[:skipped] + "pass" + source[line_end:]
+    if not source.strip():
+        return ""
+    return TransformerManager().transform_cell(source)
+
+
+def _defines(node: ast.stmt) -> bool:
+    """Whether a statement is a definition: an import, function, class, or constant, or a `try` of these."""
+    match node:
+        case ast.Import() | ast.ImportFrom() | ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return True
+        case ast.Assign(targets=targets, value=value):
+            return all(map(_is_plain_target, targets)) and _is_constant(value)
+        case ast.AnnAssign(target=target, value=value):
+            return _is_plain_target(target) and value is not None and _is_constant(value)
+        case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=finalbody):
+            parts = [*body, *orelse, *finalbody, *(line for handler in handlers for line in handler.body)]
+            return all(isinstance(part, ast.Pass) or _defines(part) for part in parts)
+    return False
+
+
+def _is_plain_target(target: ast.expr) -> bool:
+    """A name, or a tuple or list of names: an assignment to `x[0]` or `x.y` changes and does not define."""
+    if isinstance(target, ast.Tuple | ast.List):
+        return all(map(_is_plain_target, target.elts))
+    return isinstance(target, ast.Name)
+
+
+def _is_constant(node: ast.expr) -> bool:
+    """Whether this is a literal, name or lambda, arithmetic of these, or a call in CONSTANT_CALLS."""
+    match node:
+        case ast.Constant() | ast.Name() | ast.Lambda():
+            return True
+        case ast.Attribute(value=value):
+            return _is_constant(value)
+        case ast.UnaryOp(operand=operand):
+            return _is_constant(operand)
+        case ast.BinOp(left=left, right=right):
+            return _is_constant(left) and _is_constant(right)
+        case ast.Subscript(value=value, slice=index):
+            return _is_constant(value) and _is_constant(index)
+        case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items):
+            return all(map(_is_constant, items))
+        case ast.Dict(keys=keys, values=values):
+            return all(item is not None and _is_constant(item) for item in [*keys, *values])
+        case ast.Call(func=function, args=args, keywords=keywords):
+            name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+            inner = function.value if isinstance(function, ast.Attribute) else ast.Constant(None)
+            inputs = [inner, *args, *(keyword.value for keyword in keywords)]
+            return name in CONSTANT_CALLS and all(map(_is_constant, inputs))
+    return False
+
+
+def _bound(node: ast.stmt) -> frozenset[str]:
+    """The names that a definition binds."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return frozenset({name})
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            return frozenset(alias.asname or alias.name.partition(".")[0] for alias in aliases)
+        case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=finalbody):
+            parts = [*body, *orelse, *finalbody, *(line for handler in handlers for line in handler.body)]
+            return frozenset().union(*map(_bound, parts))
+    names = (inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
+    return frozenset(name.id for name in names if isinstance(name.ctx, ast.Store))
