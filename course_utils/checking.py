@@ -1,0 +1,104 @@
+"""The learner's side: `check("id")` judges the function that was just defined, `hint("id")` helps, both never raise."""
+
+from __future__ import annotations
+
+import html
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from course_utils import exercises, feedback, frozen, record, run
+from course_utils.errors import CourseError
+from course_utils.exercises.spec import Exercise
+from course_utils.judge import judge
+
+UNDO = frozenset({"NotImplementedError"})
+
+
+class CheckResult(float):
+    """The points earned, as a float in [0, points], that shows itself as feedback in a notebook and in a terminal."""
+
+    text: str
+    html: str
+
+    def __new__(cls, points: float, text: str, html_text: str) -> CheckResult:
+        """Make the number and hang the two renderings on it."""
+        result = super().__new__(cls, points)
+        result.text, result.html = text, html_text
+        return result
+
+    def __repr__(self) -> str:
+        """The feedback as plain text."""
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def check(exercise_id: str) -> CheckResult:
+    """Judge the learner's function for an exercise on its public cases; returns the points, shown as feedback.
+
+    Never raises: whatever is wrong, in the call or in the learner's function, becomes one clear sentence and 0 points.
+    """
+    try:
+        exercise = exercises.get(exercise_id)
+        function = find_function(exercise, _caller_names())
+        return check_function(exercise, function)
+    except CourseError as error:
+        return notice(str(error))
+    except KeyboardInterrupt:
+        return notice("The check was interrupted before it had finished; run the cell again.")
+    except Exception as error:
+        return notice(f"The check itself failed ({run.last_line(error)}); restart the kernel and run the cells again.")
+
+
+def check_function(exercise: Exercise, function: Callable[..., Any]) -> CheckResult:
+    """Judge one function on the public cases of an exercise, remember the result and render it."""
+    answers = frozen.load(exercise.id)
+    outcomes = run.call_all(function, [case.args for case in answers.cases], exercise.time_limit)
+    if outcomes[0].error_type in UNDO:
+        record.remember(exercise.id, 0.0, tried=False)
+        return notice(
+            f"`{exercise.name}` still raises NotImplementedError: replace that line by your solution, run the cell, "
+            f"then run this one again."
+        )
+    verdict = judge(exercise, answers.cases, outcomes)
+    attempts = record.remember(exercise.id, verdict.points, tried=True)
+    story = feedback.tell(verdict, answers, outcomes, attempts)
+    return CheckResult(verdict.points, feedback.as_text(story), feedback.as_html(story))
+
+
+def hint(exercise_id: str) -> feedback.Note:
+    """The next hint of an exercise, each more concrete than the last; after the last it begins again. Never raises."""
+    try:
+        exercise = exercises.get(exercise_id)
+    except CourseError as error:
+        return feedback.Note(str(error))
+    number = record.next_hint(exercise.id, len(exercise.hints))
+    return feedback.Note(f"Hint {number + 1} of {len(exercise.hints)}: {exercise.hints[number]}")
+
+
+def notice(sentence: str) -> CheckResult:
+    """A result of 0 points that says one sentence."""
+    return CheckResult(0.0, sentence, feedback.box("neutral", f"<div>{feedback.inline(html.escape(sentence))}</div>"))
+
+
+def find_function(exercise: Exercise, names: dict[str, Any]) -> Callable[..., Any]:
+    """The learner's function for an exercise. Raises CourseError where there is none or where it is no function."""
+    if exercise.name not in names:
+        raise CourseError(f"`{exercise.name}` is not defined yet: run the cell above that defines it, then this one.")
+    function = names[exercise.name]
+    if not callable(function):
+        raise CourseError(
+            f"`{exercise.name}` is no longer a function: a later cell gave that name to something else. "
+            f"Run the cell that defines it again."
+        )
+    return function
+
+
+def _caller_names() -> dict[str, Any]:
+    """The global names of the first frame outside this module: the notebook that called."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    return {} if frame is None else {**frame.f_globals, **frame.f_locals}

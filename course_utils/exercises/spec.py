@@ -1,0 +1,61 @@
+"""The form of an exercise's public specification: what goes in, how what comes out is judged, and the hints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of the learner's function: a label that a learner reads, and the positional arguments.
+
+    Where the docstring leaves the numbers open (`names_mistakes=False`), an output is no sign of a known mistake.
+    """
+
+    label: str
+    args: tuple[Any, ...]
+    names_mistakes: bool = True
+
+
+Property = Callable[[tuple[Any, ...], Any, Any], str | None]
+"""A property gets (arguments, output, the solution's output) and returns None, or one sentence: what is violated.
+
+Outputs arrive as NumPy arrays and plain Python values (torch tensors are converted), with the right shapes and
+without NaN where the solution has none, so a property holds mathematics only.
+"""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """The public half of a graded exercise. Mistakes and alternative answers are the author's half, in `solutions/`.
+
+    `condition` is the factor by which right ways of writing the formula may amplify rounding errors: the judge
+    allows `condition * eps * max|expected|`, eps being that of the float type in which the answer was computed.
+    """
+
+    id: str
+    notebook: str
+    name: str  # of the function that the learner writes
+    title: str
+    points: int
+    difficulty: int  # 1 to 4, shown as dots
+    minutes: int
+    cases: Callable[[np.random.Generator], list[Case]]
+    returns: tuple[str, ...]  # what the outputs are called in the docstring
+    hints: tuple[str, ...]
+    condition: float = 1e3
+    properties: tuple[Property, ...] = ()
+    by_property: tuple[str, ...] = ()  # outputs that are not compared number by number
+    requires: tuple[str, ...] = ()  # ids of the exercises whose functions this one calls
+    optional: bool = False
+    time_limit: float = 10.0  # seconds, for all public cases together
+    library: Callable[..., Any] | None = field(default=None, compare=False)  # a library's version, for `earlier`
+
+    @property
+    def dots(self) -> str:
+        """Difficulty as filled and empty dots, e.g. ●●○○."""
+        return "●" * self.difficulty + "○" * (4 - self.difficulty)

@@ -1,0 +1,220 @@
+"""Compare what a learner's function returned with what the solution returns, and say where and how they differ."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from course_utils.judge import patterns
+
+SHOWN = 6  # rows and columns of an array that a message shows
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What is wrong with one output: `kind` is type, shape, dtype, nan, values, property, changed, error or time."""
+
+    kind: str
+    message: str
+    expected: str = ""
+    got: str = ""
+
+
+def as_plain(value: Any) -> Any:
+    """A value without behaviour of its own: tensors and NumPy scalars become arrays and numbers.
+
+    Subclasses are stripped with NumPy's own base-class view, so an object's claims about itself are never asked.
+    Raises TypeError for anything that is no number, array, tensor, string, None, or tuple, list or dict of these.
+    """
+    kind = type(value)
+    if value is None or kind in (bool, int, float, str):
+        return value
+    if isinstance_exact(value, np.generic):
+        return np.generic.item(value)
+    if isinstance_exact(value, np.ndarray):
+        plain = np.ndarray.view(value, np.ndarray)
+        if plain.dtype.kind not in "biufc":
+            raise TypeError(f"a NumPy array of dtype {plain.dtype}")
+        return plain
+    if kind in (list, tuple):
+        return kind(as_plain(item) for item in value)
+    if kind is dict:
+        return {str(key): as_plain(item) for key, item in value.items()}
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance_exact(value, torch.Tensor):
+        return torch.Tensor.numpy(torch.Tensor.cpu(torch.Tensor.detach(value)))
+    raise TypeError(f"a {kind_name(value)}")
+
+
+def isinstance_exact(value: Any, kind: type) -> bool:
+    """Whether the real type of `value` is or derives from `kind`, whatever its `__class__` claims."""
+    return issubclass(type(value), kind)
+
+
+def kind_name(value: Any) -> str:
+    """The name of a value's type for a message, bounded, even where the type lies about its name."""
+    name = type.__dict__["__name__"].__get__(type(value))
+    return name[:60]
+
+
+def describe(value: Any) -> str:
+    """What a value is, in words: "a list", "an array of shape (3, 3)", "None"."""
+    if value is None:
+        return "None (is a return missing?)"
+    if isinstance_exact(value, np.ndarray):
+        return f"an array of shape {np.ndarray.view(value, np.ndarray).shape}"
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance_exact(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    if type(value) is tuple:
+        return f"a tuple of {len(value)}"
+    name = kind_name(value)
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def show(value: Any) -> str:
+    """A small rendering of a plain value, at most SHOWN rows and columns, four significant digits."""
+    if isinstance_exact(value, np.ndarray):
+        with np.printoptions(precision=4, suppress=False, threshold=SHOWN * SHOWN, edgeitems=SHOWN // 2, linewidth=88):
+            text = str(value)
+            return text if value.size <= 1 or value.ndim == 0 else f"{text}   shape {value.shape}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, tuple):
+        return "\n".join(show(item) for item in value)
+    return str(value)[:400]
+
+
+def allowed(condition: float, expected: Any, got: Any) -> float:
+    """The relative tolerance: `condition` times the eps of the coarser float type of the two, at most 1e-3.
+
+    So an answer that was computed in float32 is judged as float32, and no spec can be so ill-conditioned that its
+    judge accepts everything.
+    """
+    single = any(isinstance(value, np.ndarray) and value.dtype == np.float32 for value in (expected, got))
+    return min(condition * float(np.finfo(np.float32 if single else np.float64).eps), 1e-3)
+
+
+def compare(
+    got: Any, expected: Any, names: tuple[str, ...], condition: float, skip: tuple[str, ...]
+) -> Difference | None:
+    """The first difference between an output and the solution's, or None where there is none that rounding explains.
+
+    Tuples are compared item by item, named by `names`; items named in `skip` are held to type, shape and dtype only.
+    """
+    if isinstance(expected, tuple):
+        if type(got) not in (tuple, list) or len(got) != len(expected):
+            wanted = f"a tuple of {len(expected)}: ({', '.join(names)})"
+            return Difference("type", f"Return {wanted}; yours returned {describe(got)}.")
+        for name, one_got, one_expected in zip(names, got, expected, strict=True):
+            difference = compare(one_got, one_expected, (name,), condition, skip)
+            if difference is not None:
+                return difference
+        return None
+    name = names[0]
+    return (
+        _type_difference(name, got, expected)
+        or _shape_difference(name, as_plain(got), as_plain(expected))
+        or (None if name in skip else _value_difference(name, as_plain(got), as_plain(expected), condition))
+    )
+
+
+def _type_difference(name: str, got: Any, expected: Any) -> Difference | None:
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(expected, torch.Tensor):
+        if not isinstance_exact(got, torch.Tensor):
+            return Difference("type", f"{name} must be a torch tensor; yours is {describe(got)}.")
+        if got.dtype != expected.dtype:
+            return Difference("dtype", f"{name} must have dtype {expected.dtype}; yours has {got.dtype}.")
+        return None
+    try:
+        plain = as_plain(got)
+    except TypeError:
+        return Difference("type", f"{name} must be {_wanted(expected)}; yours is {describe(got)}.")
+    if isinstance(expected, np.ndarray):
+        if not isinstance(plain, np.ndarray):
+            return Difference("type", f"{name} must be {_wanted(expected)}; yours is {describe(got)}.")
+        if (
+            plain.dtype.kind == "c"
+            or (plain.dtype.kind == "b") != (expected.dtype.kind == "b")
+            or plain.dtype == np.float16
+        ):
+            return Difference("dtype", f"{name} must hold {expected.dtype} numbers; yours has dtype {plain.dtype}.")
+        if expected.dtype.kind in "iu" and plain.dtype.kind not in "iu":
+            return Difference("dtype", f"{name} must hold integers; yours has dtype {plain.dtype}.")
+    elif isinstance(expected, float | int) and not isinstance(expected, bool):
+        number = plain.item() if isinstance(plain, np.ndarray) and plain.ndim == 0 else plain
+        if type(number) not in (int, float):
+            return Difference("type", f"{name} must be one number; yours is {describe(got)}.")
+    elif type(plain) is not type(expected):
+        return Difference("type", f"{name} must be {_wanted(expected)}; yours is {describe(got)}.")
+    return None
+
+
+def _wanted(expected: Any) -> str:
+    return f"a NumPy array of shape {expected.shape}" if isinstance(expected, np.ndarray) else describe(expected)
+
+
+def _shape_difference(name: str, got: Any, expected: Any) -> Difference | None:
+    if not isinstance(expected, np.ndarray) or np.shape(got) == expected.shape:
+        return None
+    hint = patterns.of_shape(got.shape, expected.shape)
+    return Difference("shape", f"{name} must have shape {expected.shape}; yours has shape {got.shape}{hint}.")
+
+
+def _value_difference(name: str, got: Any, expected: Any, condition: float) -> Difference | None:
+    if isinstance(expected, str | bool) or expected is None:
+        if got == expected:
+            return None
+        return Difference("values", f"{name} must be {expected!r}.", show(expected), show(got))
+    tolerance = allowed(condition, expected, got)
+    wanted = np.asarray(expected, dtype=np.float64)
+    given = np.asarray(got, dtype=np.float64)
+    unexpected_nan = np.isnan(given) & ~np.isnan(wanted)
+    if unexpected_nan.any():
+        return Difference("nan", f"{name} {patterns.nan_place(unexpected_nan)}.", show(expected), show(got))
+    wrong = differs(given, wanted, tolerance)
+    if not wrong.any():
+        return None
+    return Difference(
+        "values", f"{name} {patterns.explain(given, wanted, wrong, tolerance)}.", show(expected), show(got)
+    )
+
+
+def differs(got: np.ndarray, expected: np.ndarray, tolerance: float) -> np.ndarray:
+    """Where two float64 arrays of one shape differ by more than `tolerance` times the largest |expected|.
+
+    The allowance is relative to the array's largest entry because that is how rounding in a sum or a matrix
+    product is bounded (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). Infinities must match.
+    """
+    finite = np.isfinite(expected)
+    scale = np.abs(expected[finite]).max(initial=0.0)
+    with np.errstate(invalid="ignore"):
+        close = np.abs(got - expected) <= tolerance * scale
+    same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+    return ~(close & finite | same)
+
+
+def agree(got: Any, expected: Any, condition: float) -> bool:
+    """Whether two plain outputs are the same up to rounding; used to recognise a known mistake."""
+    if isinstance(expected, tuple | list):
+        if not isinstance(got, tuple | list) or len(got) != len(expected):
+            return False
+        return all(agree(a, b, condition) for a, b in zip(got, expected, strict=True))
+    try:
+        got, expected = as_plain(got), as_plain(expected)
+    except TypeError:
+        return False
+    if isinstance(expected, str) or expected is None or isinstance(got, str) or got is None:
+        return type(got) is type(expected) and got == expected
+    if isinstance(got, dict | tuple | list) or isinstance(expected, dict):
+        return False
+    if np.shape(got) != np.shape(expected) or np.iscomplexobj(got) != np.iscomplexobj(expected):
+        return False
+    if np.iscomplexobj(got):
+        return bool(np.allclose(got, expected))
+    tolerance = allowed(condition, expected, got)
+    return not differs(np.asarray(got, np.float64), np.asarray(expected, np.float64), tolerance).any()

@@ -1,0 +1,133 @@
+"""In which pattern an array differs from the right one: a constant ratio, a transpose, the diagonal, one row."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+KNOWN_RATIOS = {
+    -1.0: "its sign is flipped",
+    2.0: "a factor 2 too much",
+    0.5: "a factor 2 is missing",
+    4.0: "a factor 4 too much",
+    0.25: "a factor 4 is missing",
+    -2.0: "a factor 2 too much, and the sign is flipped",
+    -0.5: "a factor 2 is missing, and the sign is flipped",
+    -0.25: "a factor 4 is missing, and the sign is flipped",
+    math.log(2): "natural logarithms and base 2 are mixed up",
+    1 / math.log(2): "natural logarithms and base 2 are mixed up",
+    math.sqrt(2): "a factor √2 too much",
+    math.sqrt(0.5): "a factor √2 is missing",
+}
+
+
+def of_shape(got: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """A remark on a wrong shape, beginning with a comma, or nothing."""
+    if len(got) > 1 and got == expected[::-1]:
+        return ", which is the transpose's"
+    if len(got) == len(expected) + 1 and 1 in got and tuple(size for size in got if size != 1) == expected:
+        return ", with an axis of length 1 too many (keepdims?)"
+    if len(got) < len(expected):
+        return ", so an axis was lost (a sum over too many axes?)"
+    return ""
+
+
+def nan_place(nan: np.ndarray) -> str:
+    """Where NaN stands, as the end of a sentence that begins with the output's name."""
+    if nan.all():
+        return "is NaN everywhere"
+    if _only_on_diagonal(nan):
+        return "has NaN on the diagonal"
+    return f"has NaN in {_places(nan)} (0/0, log 0 or an overflow)"
+
+
+def explain(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray, tolerance: float) -> str:
+    """How `got` differs from `expected` (float64, same shape), as the end of a sentence.
+
+    `wrong` marks the entries that differ; `tolerance` is relative to the largest entry.
+    """
+    if got.ndim == 0:
+        return f"is {float(got):.6g}, expected {float(expected):.6g}{_ratio_remark(got, expected, tolerance)}"
+    size = f"differs in {int(wrong.sum())} of {wrong.size} entries"
+    if not got.any():
+        return "is zero everywhere"
+    remark = _ratio_remark(got, expected, tolerance)
+    if remark:
+        return f"differs everywhere by the same ratio{remark}"
+    scale = np.abs(expected[np.isfinite(expected)]).max(initial=0.0)
+    if got.ndim == 2 and got.shape[0] == got.shape[1] and _near(got.T, expected, tolerance * scale):
+        return "is the transpose of what is expected (rows and columns are exchanged)"
+    if _only_on_diagonal(wrong):
+        return "is right except on the diagonal"
+    shift = _constant(got - expected, tolerance * max(scale, 1e-300))
+    if shift is not None:
+        return f"is too {'large' if shift > 0 else 'small'} by the same amount everywhere, {abs(shift):.4g}"
+    if got.ndim >= 2:
+        row_ratio = _ratio_along(got, expected, axis=1, tolerance=tolerance)
+        if row_ratio:
+            return f"{size}: each row is off by a ratio of its own (normalised over the wrong axis, or not at all?)"
+        if _ratio_along(got, expected, axis=0, tolerance=tolerance):
+            return f"{size}: each column is off by a ratio of its own (normalised over the wrong axis?)"
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if _near(got**2, expected, tolerance * scale) and (got >= 0).all():
+            return "is the square root of what is expected"
+        if _near(np.sqrt(np.abs(got)), expected, tolerance * scale):
+            return "is the square of what is expected"
+    return f"{size}: {_places(wrong)}"
+
+
+def _near(got: np.ndarray, expected: np.ndarray, allowance: float) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool((np.abs(got - expected) <= 10 * allowance).all())
+
+
+def _constant(values: np.ndarray, allowance: float) -> float | None:
+    if values.size < 2 or not np.isfinite(values).all():
+        return None
+    return float(values.mean()) if np.ptp(values) <= 10 * allowance else None
+
+
+def _ratio(got: np.ndarray, expected: np.ndarray, tolerance: float) -> float | None:
+    """The constant c with got = c * expected, or None."""
+    finite = np.isfinite(got).all() and np.isfinite(expected).all()
+    energy = float((expected * expected).sum()) if finite else 0.0
+    if energy == 0:
+        return None
+    ratio = float((got * expected).sum()) / energy
+    scale = np.abs(expected).max() * max(abs(ratio), 1e-12)
+    return ratio if _near(got, ratio * expected, tolerance * scale) and ratio != 0 else None
+
+
+def _ratio_remark(got: np.ndarray, expected: np.ndarray, tolerance: float) -> str:
+    ratio = _ratio(got, expected, tolerance)
+    if ratio is None or (got.size > 1 and abs(ratio - 1) < 1e-12):
+        return ""
+    for known, remark in KNOWN_RATIOS.items():
+        if abs(ratio - known) <= 1e-6 * abs(known):
+            return f": yours is {ratio:.4g} times what is expected ({remark})"
+    return "" if got.ndim == 0 else f": yours is {ratio:.4g} times what is expected"
+
+
+def _ratio_along(got: np.ndarray, expected: np.ndarray, axis: int, tolerance: float) -> bool:
+    """Whether every row (axis 1) or column (axis 0) of a matrix is a multiple of the expected one."""
+    if got.ndim != 2 or min(got.shape) < 2:
+        return False
+    lines = zip(got, expected, strict=True) if axis == 1 else zip(got.T, expected.T, strict=True)
+    return all(_ratio(a, b, tolerance) is not None for a, b in lines)
+
+
+def _only_on_diagonal(mask: np.ndarray) -> bool:
+    return mask.ndim == 2 and mask.shape[0] == mask.shape[1] and not (mask & ~np.eye(len(mask), dtype=bool)).any()
+
+
+def _places(mask: np.ndarray) -> str:
+    """The places that a mask marks: one row, one column, or the first entry."""
+    if mask.ndim == 2 and min(mask.shape) > 1:
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if len(rows) == 1 and len(columns) > 1:
+            return f"all of them in row {rows[0]}"
+        if len(columns) == 1 and len(rows) > 1:
+            return f"all of them in column {columns[0]}"
+    first = tuple(int(index) for index in np.argwhere(mask)[0])
+    return f"the first at index {first if len(first) > 1 else first[0]}"

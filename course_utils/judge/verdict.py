@@ -1,0 +1,155 @@
+"""From the outcomes of all cases of an exercise to one verdict: points, the first difference, the named mistake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from course_utils.exercises.spec import Exercise
+from course_utils.judge.compare import Difference, agree, as_plain, compare, show
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one call of the learner's function.
+
+    Exactly one of these holds: `value` was returned, `error` (the last line of an exception) was raised, or the
+    time limit was hit. `line` is the line of the learner's own cell that raised.
+    """
+
+    value: Any = None
+    error: str | None = None
+    error_type: str | None = None
+    line: int | None = None
+    timed_out: float | None = None  # the limit in seconds
+    changed: tuple[int, ...] = ()  # which arguments the call changed in place
+    printed: str = ""
+    warned: str = ""
+
+
+@dataclass(frozen=True)
+class JudgedCase:
+    """A case with what the solution returns for it, and what each known mistake does (an `Outcome` too)."""
+
+    label: str
+    args: tuple[Any, ...]
+    expected: Any
+    mistakes: dict[str, Outcome]
+    names_mistakes: bool = True
+
+
+@dataclass(frozen=True)
+class CaseVerdict:
+    """Whether one case passed, and if not, the first difference."""
+
+    label: str
+    difference: Difference | None
+
+    @property
+    def passed(self) -> bool:
+        """No difference was found."""
+        return self.difference is None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of an exercise: all points when every case passes, none otherwise."""
+
+    exercise: Exercise
+    cases: tuple[CaseVerdict, ...]
+    mistake: str | None = None  # the name of the known mistake whose outputs these are
+
+    @property
+    def passed(self) -> bool:
+        """Every case passed."""
+        return all(case.passed for case in self.cases)
+
+    @property
+    def points(self) -> float:
+        """All points of the exercise, or 0."""
+        return float(self.exercise.points) if self.passed else 0.0
+
+    @property
+    def first_failure(self) -> int | None:
+        """Index of the first case that failed."""
+        return next((index for index, case in enumerate(self.cases) if not case.passed), None)
+
+
+def judge(exercise: Exercise, cases: list[JudgedCase], outcomes: list[Outcome]) -> Verdict:
+    """Judge one outcome a case; `outcomes` may end early, then the cases without one do not pass."""
+    verdicts = []
+    for index, case in enumerate(cases):
+        if index < len(outcomes):
+            difference = difference_of(exercise, case, outcomes[index])
+        else:
+            difference = Difference("time", "This case was not run because an earlier one ended the run.")
+        verdicts.append(CaseVerdict(case.label, difference))
+    failed = any(not verdict.passed for verdict in verdicts)
+    return Verdict(exercise, tuple(verdicts), known_mistake(exercise, cases, outcomes) if failed else None)
+
+
+def difference_of(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Difference | None:
+    """What is wrong with one outcome: error or time first, then changed inputs, then values, then properties."""
+    if outcome.timed_out is not None:
+        return Difference(
+            "time",
+            f"Your function was stopped after {outcome.timed_out:g} s: an endless loop, or too slow a way?",
+        )
+    if outcome.error is not None:
+        place = f" in line {outcome.line} of your cell" if outcome.line else ""
+        return Difference("error", f"Your function raised an error{place}: {outcome.error}")
+    if outcome.changed:
+        which = ", ".join(str(index + 1) for index in outcome.changed)
+        return Difference(
+            "changed",
+            f"Your function changed its argument {which} in place: work on a copy, the caller still needs it.",
+        )
+    difference = compare(outcome.value, case.expected, exercise.returns, exercise.condition, exercise.by_property)
+    if difference is not None and difference.kind in ("type", "shape", "dtype", "nan"):
+        return difference
+    violated = violated_property(exercise, case, outcome)
+    if violated is None:
+        return difference
+    if difference is None:
+        return Difference("property", violated, got=show(as_plain(outcome.value)))
+    # A number that differs is said best by the mathematics it violates, followed by where it differs.
+    return Difference("values", f"{violated} {difference.message}", difference.expected, difference.got)
+
+
+def violated_property(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> str | None:
+    """The sentence of the first property that the output violates, or None."""
+    args = tuple(as_plain_argument(value) for value in case.args)
+    got, expected = as_plain(outcome.value), as_plain(case.expected)
+    for check in exercise.properties:
+        sentence = check(args, got, expected)
+        if sentence is not None:
+            return sentence
+    return None
+
+
+def as_plain_argument(value: Any) -> Any:
+    """An argument as the properties see it: arrays and numbers; a random generator stays what it is."""
+    try:
+        return as_plain(value)
+    except TypeError:
+        return value
+
+
+def known_mistake(exercise: Exercise, cases: list[JudgedCase], outcomes: list[Outcome]) -> str | None:
+    """The mistake whose outcome equals the learner's in every case that can tell, or None."""
+    if not outcomes or len(outcomes) < len(cases):
+        return None
+    for name in cases[0].mistakes:
+        pairs = [pair for pair in zip(cases, outcomes, strict=True) if pair[0].names_mistakes]
+        if all(same_outcome(exercise, outcome, case.mistakes[name]) for case, outcome in pairs):
+            return name
+    return None
+
+
+def same_outcome(exercise: Exercise, one: Outcome, other: Outcome) -> bool:
+    """Whether two outcomes are alike: the same values up to rounding, the same error type, the same changed inputs."""
+    if one.timed_out is not None or other.timed_out is not None:
+        return False
+    if one.error_type != other.error_type or one.changed != other.changed:
+        return False
+    return one.error_type is not None or agree(one.value, other.value, exercise.condition)
