@@ -16,6 +16,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import platform
 import re
 import shutil
 import ssl
@@ -58,7 +59,7 @@ def python_range(pyproject):
 
 
 def check_python(version, pyproject, which=shutil.which):
-    """Refuse a Python `version` (a tuple) outside the range in `pyproject`; `which` looks for a better one."""
+    """Refuse a `version` of Python outside the range in `pyproject`; `which` looks for a better one."""
     lowest, beyond = python_range(pyproject)
     if lowest <= tuple(version[:2]) < beyond:
         return
@@ -69,6 +70,15 @@ def check_python(version, pyproject, which=shutil.which):
         "This is Python %d.%d, and the course runs on Python %s to %s: %s."
         % (version[0], version[1], good[-1], good[0], todo)
     )
+
+
+def check_machine(platform, machine):
+    """Refuse a kind of machine for which torch is not made any more."""
+    if platform == "darwin" and machine == "x86_64":
+        raise SetupError(
+            "There is no torch of this version for a Mac with an Intel processor, or a Python made for one: use "
+            "a Python for Apple silicon, or another machine."
+        )
 
 
 def check_ensurepip(find_spec=importlib.util.find_spec):
@@ -240,9 +250,7 @@ class Progress:
 
     def read(self, line):
         """Take in one line of pip's output."""
-        found = re.match(
-            r"\s*(Collecting|Downloading|Using cached|Installing collected packages|Progress) ?(.*)", line
-        )
+        found = re.match(r"\s*(Collecting|Downloading|Using cached|Installing collected packages|Progress) ?(.*)", line)
         if not found:
             return
         word, rest = found.groups()
@@ -256,9 +264,7 @@ class Progress:
                 self.say_once(self.doing)
         elif word == "Progress":
             part, whole = [int(number) for number in re.findall(r"\d+", rest)][:2]
-            self.doing = re.sub(
-                r"(, \d+ %)?$", ", %d %%" % (100 * part // max(whole, 1)), self.doing, count=1
-            )
+            self.doing = re.sub(r"(, \d+ %)?$", ", %d %%" % (100 * part // max(whole, 1)), self.doing, count=1)
         elif word == "Installing collected packages":
             self.doing = "unpacking %d packages" % (rest.count(",") + 1)
             self.say_once(self.doing)
@@ -342,9 +348,14 @@ def explain_pip(output):
         )
     if missing:
         return (
-            "There is no package %s for Python %d.%d on this kind of machine (%s): try another Python, best 3.12 "
-            "or 3.13."
-            % (missing.group(1), sys.version_info[0], sys.version_info[1], sysconfig.get_platform())
+            "There is no package %s for Python %d.%d on this kind of machine (%s): try another Python, best "
+            "or 3.13." % (missing.group(1), sys.version_info[0], sys.version_info[1], sysconfig.get_platform())
+        )
+    unbuilt = re.search(r"^error: (?:metadata-gen|failed-wheel)(?:.|\n)*?╰─> (?:from )?(\S+)", output, re.M)
+    if unbuilt:
+        return (
+            "The package %s could not be built on this machine: try Python 3.12 or 3.13, where most are "
+            "ready-made, or install a C compiler." % unbuilt.group(1)
         )
     if "ResolutionImpossible" in output or "conflicting dependencies" in output:
         packages = re.search(r"Cannot install (.+?) because", output)
@@ -354,7 +365,7 @@ def explain_pip(output):
         )
     if re.search(r"Permission denied|WinError (5|32)\b", output):
         return "A file of .venv cannot be written: close what runs from it and start again."
-    errors = re.findall(r"^ERROR: (.+)$", output, re.M) or output.strip().splitlines() or ["nothing"]
+    errors = re.findall(r"^(?:ERROR|error): (.+)$", output, re.M) or output.strip().splitlines() or ["nothing"]
     return "pip failed, saying: %s." % errors[-1].strip().rstrip(".")
 
 
@@ -394,8 +405,8 @@ def cuda_announcement(size):
     known = "%.1f GB" % (size / GB) if size is not None else "an estimated %.1f GB" % (CUDA_ESTIMATE / GB)
     return (
         "torch would bring %s of CUDA libraries (%.0f GB on the disk), and this machine has no NVIDIA driver "
-        "to use them.\nThe build for the CPU does without them: `python3 start.py --torch-index URL`, with the "
-        "URL that pytorch.org/get-started/locally shows for Pip and CPU."
+        "to use them.\nThe build for the CPU does without them: `python3 start.py --torch-index URL`, with "
+        "the URL that pytorch.org/get-started/locally shows for Pip and CPU."
         % (known, CUDA_UNPACKED * (size or CUDA_ESTIMATE) / GB)
     )
 
@@ -454,9 +465,7 @@ def prepare(root, extras, torch_index, ask, say):
             remove_venv(venv)
             make_empty(venv)
         install(root, venv, extras, torch_index, log, not fits, ask, say)
-        write_stamp(
-            venv, {"made_for": fingerprint(root), "extras": sorted(extras), "torch_index": torch_index}
-        )
+        write_stamp(venv, {"made_for": fingerprint(root), "extras": sorted(extras), "torch_index": torch_index})
         say("The course is set up.")
         return venv_python(venv)
 
@@ -480,7 +489,9 @@ def make_empty(venv):
 
 def install(root, venv, extras, torch_index, log, fresh, ask, say):
     """Install the course with `extras` into a .venv; `fresh` where there is nothing but pip in it yet."""
-    options = ["--constraint", str(root / "requirements.lock"), "--only-binary", ":all:"]
+    options = ["--constraint", str(root / "requirements.lock")]
+    if not extras:  # all that a learner needs is ready-made; a try to compile would only end in a worse message
+        options += ["--only-binary", ":all:"]
     if torch_index:
         options += ["--extra-index-url", torch_index]
     progress = Progress()
@@ -533,6 +544,7 @@ def main(arguments):
         print(__doc__.strip())
         return 0
     try:
+        check_machine(sys.platform, platform.machine())
         check_python(sys.version_info, (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
         command, torch_index = split_arguments(arguments)
         extras = ["test"] if command[0] == "test" else []
