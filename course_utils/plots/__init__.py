@@ -1,0 +1,69 @@
+"""The notebooks' figures: data in, a `Picture` out (a Matplotlib figure with alternative text).
+
+The last line of a cell shows its picture; `show(picture, alt=...)` shows one earlier. Every function takes
+`title` (the one message) and `alt` (what the picture shows, for those who do not see it; else the title).
+
+Maps, Y (n, 2):
+    scatter_map(Y, labels)               coloured by class, names at the classes' medians or in a legend
+    value_map(Y, values, value_name=)    coloured by a number
+    map_with_images(Y, images, labels)   thumbnails that do not overlap, also framed by values=
+    map_with_words(Y, words)             words that do not overlap; highlight=, window=
+    maps_side_by_side(maps, labels, titles=)   small multiples
+    image_row(images, captions)          pictures in one row
+
+The data:
+    image_row(images, title=)            the first in a frame, beside it the others
+    bars(heights, names, xlabel=, ylabel=, title=)
+    matrix(P, title=, classes=labels)    a large matrix as an image
+
+The method:
+    heatmaps({"P": P, "Q": Q}, names=)   small matrices with the numbers in their cells
+    matrix(P, classes=, title=)          a large matrix as a picture, rows sorted by class
+    bars(heights, names, xlabel=, ylabel=, title=)   bars with their heights
+    affinity_bells(distances, {perplexity: sigma})   one point's Gaussians and its neighbours' affinities
+    force_curves(distances, {"SNE": f, "t-SNE": g})  the force against distance
+    curves(x, {name: y}, xlabel=, ylabel=, title=)   any few curves
+    crowding({dimension: distances})     distances of pairs, in few and in many dimensions
+    shepard(data_distances, {name: map_distances})   distances in maps against those in the data
+
+A run:
+    cost_curve(costs or {name: costs}, marks={250: "exaggeration ends"})
+    scaling({method: (ns, seconds)})     time against n, both logarithmic
+    Watch(labels, every=50)              `with plots.Watch(labels) as watch: tsne(X, callback=watch)`
+"""
+
+from __future__ import annotations
+
+from course_utils.plots.data import bars, image_row, matrix
+from course_utils.plots.figure import Picture, show
+from course_utils.plots.maps import (
+    map_with_images,
+    map_with_words,
+    maps_side_by_side,
+    scatter_map,
+    value_map,
+)
+from course_utils.plots.runs import Watch, cost_curve, scaling
+from course_utils.plots.theory import affinity_bells, crowding, curves, force_curves, heatmaps, shepard
+
+__all__ = [
+    "Picture",
+    "Watch",
+    "affinity_bells",
+    "bars",
+    "cost_curve",
+    "crowding",
+    "curves",
+    "force_curves",
+    "heatmaps",
+    "image_row",
+    "map_with_images",
+    "map_with_words",
+    "maps_side_by_side",
+    "matrix",
+    "scaling",
+    "scatter_map",
+    "shepard",
+    "show",
+    "value_map",
+]
