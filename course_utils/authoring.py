@@ -85,9 +85,7 @@ class KnownAnswers:
 
     def _add(self, kind: dict[str, dict[str, Any]], exercise_id: str, name: str, what: Any) -> None:
         if exercise_id not in self._ids:
-            raise CourseError(
-                f"The known answers of {self.notebook} name an unknown exercise {exercise_id!r}."
-            )
+            raise CourseError(f"The known answers of {self.notebook} name an unknown exercise {exercise_id!r}.")
         entries = kind.setdefault(exercise_id, {})
         if name in entries:
             raise CourseError(f"The known answers of {exercise_id!r} use the name {name!r} twice.")

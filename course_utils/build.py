@@ -139,9 +139,7 @@ def expand(name: str) -> NotebookNode:
     plan = notebook.from_script(authoring.script_of(name))
     authoring.mark_exercises(plan)
     for cell in plan.cells:
-        cell.metadata = type(cell.metadata)(
-            {key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata}
-        )
+        cell.metadata = type(cell.metadata)({key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata})
         if cell.cell_type == "markdown":
             cell.source = expand_markdown(cell.source)
     set_ids(plan)
@@ -206,12 +204,8 @@ def problems_of(name: str, plan: NotebookNode) -> list[str]:
             problems.append(f'{place} has more than one cell with exercise="{exercise.id}".')
         at = order.index(exercise.id)
         if at + 1 == len(code) or notebook.checked_by(code[at + 1]) != exercise.id:
-            problems.append(
-                f'{place}: the code cell after {exercise.id!r} must be exactly check("{exercise.id}").'
-            )
-        problems += [
-            f"{place}: exercise {exercise.id!r} {what}." for what in faults(exercise, code[at].source)
-        ]
+            problems.append(f'{place}: the code cell after {exercise.id!r} must be exactly check("{exercise.id}").')
+        problems += [f"{place}: exercise {exercise.id!r} {what}." for what in faults(exercise, code[at].source)]
         for label in ("exercise", "hints"):
             if f"# [{label}: {exercise.id}]\n" not in text:
                 problems.append(f"{place} has no line [{label}: {exercise.id}] in a Markdown cell.")
@@ -376,9 +370,7 @@ def run_cells(name: str, executed: NotebookNode) -> str:
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    own_kernel = KernelSpecManager(
-        kernel_dirs=[]
-    )  # without folders to look in, it finds this Python's own kernel
+    own_kernel = KernelSpecManager(kernel_dirs=[])  # without folders to look in, it finds this Python's own kernel
     at = -1
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns) as progress, tempfile.TemporaryDirectory() as scratch:

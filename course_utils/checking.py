@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import inspect
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +13,6 @@ from course_utils import exercises, feedback, frozen, record, run
 from course_utils.errors import CourseError
 from course_utils.exercises.spec import Exercise
 from course_utils.judge import judge
-
-UNDO = frozenset({"NotImplementedError"})
 
 
 class CheckResult(float):
@@ -28,8 +28,8 @@ class CheckResult(float):
         return result
 
     def __repr__(self) -> str:
-        """The feedback as plain text."""
-        return self.text
+        """The feedback as plain text; for nbgrader, which reads the points off the text output, the bare number."""
+        return float.__repr__(self) if os.environ.get("NBGRADER_EXECUTION") else self.text
 
     def _repr_html_(self) -> str:
         return self.html
@@ -56,7 +56,7 @@ def check_function(exercise: Exercise, function: Callable[..., Any]) -> CheckRes
     """Judge one function on the public cases of an exercise, remember the result and render it."""
     answers = frozen.load(exercise.id)
     outcomes = run.call_all(function, [case.args for case in answers.cases], exercise.time_limit)
-    if outcomes[0].error_type in UNDO:
+    if outcomes[0].error_type == "NotImplementedError":
         record.remember(exercise.id, 0.0, tried=False)
         return notice(
             f"`{exercise.name}` still raises NotImplementedError: replace that line by your solution, run the cell, "
@@ -64,7 +64,9 @@ def check_function(exercise: Exercise, function: Callable[..., Any]) -> CheckRes
         )
     verdict = judge(exercise, answers.cases, outcomes)
     attempts = record.remember(exercise.id, verdict.points, tried=True)
-    story = feedback.tell(verdict, answers, outcomes, attempts)
+    done = record.read()
+    unsolved = [exercises.get(other).name for other in exercise.requires if not record.points(done, other)]
+    story = feedback.tell(verdict, answers, outcomes, attempts, unsolved)
     return CheckResult(verdict.points, feedback.as_text(story), feedback.as_html(story))
 
 
@@ -102,3 +104,27 @@ def _caller_names() -> dict[str, Any]:
     while frame is not None and frame.f_globals.get("__name__") == __name__:
         frame = frame.f_back
     return {} if frame is None else {**frame.f_globals, **frame.f_locals}
+
+
+def soften_stubs() -> None:
+    """Let a cell that calls an unsolved exercise say so in one sentence instead of a traceback (in Jupyter only)."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        return
+
+    def explain(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, **options: Any) -> None:
+        exercise = exercises.all_by_id().get(str(error).partition(":")[0])
+        if exercise is None:
+            shell.showtraceback((kind, error, trace), **options)
+            return
+        from IPython.display import display
+
+        display(notice(f"This cell needs `{exercise.name}`, which is not written yet: solve that exercise first."))
+
+    shell.set_custom_exc((NotImplementedError,), explain)
+
+
+if "IPython" in sys.modules:
+    soften_stubs()

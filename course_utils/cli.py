@@ -41,9 +41,7 @@ def lab(
     context: typer.Context,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
     port: Annotated[int | None, typer.Option(help="Listen on this port and no other.")] = None,
-    token: Annotated[
-        str | None, typer.Option(help="Ask for this token; by default a new one each time.")
-    ] = None,
+    token: Annotated[str | None, typer.Option(help="Ask for this token; by default a new one each time.")] = None,
 ) -> None:
     """Open JupyterLab on the course; further options go to JupyterLab."""
     from course_utils.lab import open_lab
@@ -71,9 +69,7 @@ def doctor() -> None:
 
 @app.command()
 def build(
-    check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; fail where anything is stale.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; fail where anything is stale.")] = False,
 ) -> None:
     """Execute the solutions, release notebooks/ and freeze the answers."""
     from course_utils.build import build as build_course
@@ -87,9 +83,7 @@ def build(
 @app.command()
 def release(
     out: Annotated[Path, typer.Option(help="The folder to make.")],
-    nbgrader: Annotated[
-        bool, typer.Option("--nbgrader", help="Make nbgrader's source/ folder instead.")
-    ] = False,
+    nbgrader: Annotated[bool, typer.Option("--nbgrader", help="Make nbgrader's source/ folder instead.")] = False,
 ) -> None:
     """Make the homework folder: notebooks, data and frozen answers, and no solution."""
     from course_utils.release import release as make_release

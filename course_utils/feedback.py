@@ -46,8 +46,13 @@ class Note:
         return self.html
 
 
-def tell(verdict: Verdict, answers: FrozenAnswers, outcomes: list[Outcome], attempts: int) -> Story:
-    """The story of a verdict: what passed, the first case that failed with its small input, what differs, what next."""
+def tell(
+    verdict: Verdict, answers: FrozenAnswers, outcomes: list[Outcome], attempts: int, unsolved: list[str]
+) -> Story:
+    """The story of a verdict: what passed, the first case that failed with its small input, what differs, what next.
+
+    `unsolved` names functions that this exercise calls and that do not pass their own checks yet.
+    """
     exercise = verdict.exercise
     count = len(verdict.cases)
     passed = sum(case.passed for case in verdict.cases)
@@ -65,9 +70,13 @@ def tell(verdict: Verdict, answers: FrozenAnswers, outcomes: list[Outcome], atte
         sentences.append(answers.sentences[verdict.mistake])
     sentences.append(f"First case that fails: {case.label}. {difference.message}")
     sentences.extend(extra)
+    if unsolved:
+        names = ", ".join(f"`{name}`" for name in unsolved)
+        sentences.append(f"It builds on {names}, not solved yet: if you call that, mend it first.")
     if attempts >= 2:
         sentences.append(f'If you are stuck, `hint("{exercise.id}")` gives the next hint.')
-    blocks = [("input", "\n".join(show(as_plain_argument(value)) for value in case.args))]
+    given = zip(exercise.takes, case.args, strict=True)
+    blocks = [(f"input {name}", show(as_plain_argument(value))) for name, value in given]
     if difference.expected:
         blocks.append(("expected", difference.expected))
     if difference.got:

@@ -35,11 +35,11 @@ def write(record: dict[str, dict[str, Any]]) -> None:
         os.replace(name, FILE)
 
 
-def remember(exercise_id: str, points: float, tried: bool) -> int:
+def remember(exercise_id: str, won: float, tried: bool) -> int:
     """Remember the result of a check; a solved exercise stays solved. Returns the number of attempts so far."""
     everything = read()
     entry = everything.setdefault(exercise_id, {})
-    entry["points"] = max(points, _number(entry, "points"))
+    entry["points"] = max(won, _number(entry, "points"))
     entry["attempts"] = int(_number(entry, "attempts")) + int(tried)
     write(everything)
     return entry["attempts"]
@@ -55,6 +55,11 @@ def next_hint(exercise_id: str, count: int) -> int:
     return number
 
 
+def points(everything: dict[str, dict[str, Any]], exercise_id: str) -> float:
+    """The points that a record holds for an exercise."""
+    return _number(everything.get(exercise_id, {}), "points")
+
+
 def _number(entry: dict[str, Any], key: str) -> float:
     value = entry.get(key, 0)
     return value if isinstance(value, int | float) else 0
@@ -66,16 +71,16 @@ def progress() -> feedback.Note:
     lines, rows = [], []
     for notebook in exercises.MODULES:
         specs = exercises.of(notebook)
-        earned = sum(_number(done.get(spec.id, {}), "points") for spec in specs)
+        earned = sum(points(done, spec.id) for spec in specs)
         total = sum(spec.points for spec in specs)
         lines.append(f"{notebook}   {earned:g} of {total} points")
         rows.append(f"<tr><th colspan=4 style='text-align:left'>{notebook}: {earned:g} of {total} points</th></tr>")
         for spec in specs:
             entry = done.get(spec.id, {})
             mark, word = _state(entry)
-            points = _number(entry, "points")
-            lines.append(f"  {mark} {spec.title:<42} {spec.dots}  {points:g}/{spec.points}  {word}")
-            cells = (f"{mark} {html.escape(spec.title)}", spec.dots, f"{points:g}/{spec.points}", word)
+            won = points(done, spec.id)
+            lines.append(f"  {mark} {spec.title:<42} {spec.dots}  {won:g}/{spec.points}  {word}")
+            cells = (f"{mark} {html.escape(spec.title)}", spec.dots, f"{won:g}/{spec.points}", word)
             rows.append("<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>")
     table = f"<table style='border-collapse:collapse'>{''.join(rows)}</table>"
     return feedback.Note("\n".join(lines), feedback.box("neutral", table))

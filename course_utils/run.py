@@ -146,11 +146,13 @@ def call_all(function: Callable[..., Any], cases: list[tuple[Any, ...]], seconds
 
 
 def last_line(error: BaseException) -> str:
-    """An exception as its last line, "ValueError: ...", bounded; one that cannot even be printed is named."""
+    """An exception as one line, "ValueError: ...", bounded; one that cannot even be printed is named."""
+    name = type(error).__name__.lstrip("_")
     try:
-        return traceback.format_exception_only(error)[-1].strip()[:300]
+        text = " ".join(str(error).split())[:300]
     except Exception:
-        return type(error).__name__
+        text = ""
+    return f"{name}: {text}" if text else name
 
 
 def learner_line(error: BaseException) -> int | None:

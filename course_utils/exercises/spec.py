@@ -33,8 +33,8 @@ without NaN where the solution has none, so a property holds mathematics only.
 class Exercise:
     """The public half of a graded exercise. Mistakes and alternative answers are the author's half, in `solutions/`.
 
-    `condition` is the factor by which right ways of writing the formula may amplify rounding errors: the judge
-    allows `condition * eps * max|expected|`, eps being that of the float type in which the answer was computed.
+    `condition` is the factor by which right ways of writing the formula may amplify rounding errors; the tolerance
+    that follows from it is `judge.compare.allowed`.
     """
 
     id: str
@@ -45,14 +45,15 @@ class Exercise:
     difficulty: int  # 1 to 4, shown as dots
     minutes: int
     cases: Callable[[np.random.Generator], list[Case]]
-    returns: tuple[str, ...]  # what the outputs are called in the docstring
+    takes: tuple[str, ...]  # what the arguments and ...
+    returns: tuple[str, ...]  # ... the outputs are called in the docstring
     hints: tuple[str, ...]
     condition: float = 1e3
     properties: tuple[Property, ...] = ()
     by_property: tuple[str, ...] = ()  # outputs that are not compared number by number
     requires: tuple[str, ...] = ()  # ids of the exercises whose functions this one calls
     optional: bool = False
-    time_limit: float = 10.0  # seconds, for all public cases together
+    time_limit: float = 5.0  # seconds, for all public cases together
     library: Callable[..., Any] | None = field(default=None, compare=False)  # a library's version, for `earlier`
 
     @property

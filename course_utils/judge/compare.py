@@ -72,6 +72,8 @@ def describe(value: Any) -> str:
     if type(value) is tuple:
         return f"a tuple of {len(value)}"
     name = kind_name(value)
+    if getattr(sys.modules["builtins"], name, None) is not type(value):
+        return f"an object of type {name}"
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
@@ -89,13 +91,14 @@ def show(value: Any) -> str:
 
 
 def allowed(condition: float, expected: Any, got: Any) -> float:
-    """The relative tolerance: `condition` times the eps of the coarser float type of the two, at most 1e-3.
+    """The relative tolerance: `condition` times the eps of the coarser float type of the two, within [1e-6, 1e-3].
 
-    So an answer that was computed in float32 is judged as float32, and no spec can be so ill-conditioned that its
-    judge accepts everything.
+    So an answer that was computed in float32 is judged as float32. The lower bound leaves room for the guards against
+    zeros that are right ways of writing a formula, such as log(p + 1e-10), which change n terms by 1e-10 each; the
+    upper one keeps an ill-conditioned spec from accepting everything.
     """
     single = any(isinstance(value, np.ndarray) and value.dtype == np.float32 for value in (expected, got))
-    return min(condition * float(np.finfo(np.float32 if single else np.float64).eps), 1e-3)
+    return min(max(condition * float(np.finfo(np.float32 if single else np.float64).eps), 1e-6), 1e-3)
 
 
 def compare(
@@ -188,10 +191,11 @@ def differs(got: np.ndarray, expected: np.ndarray, tolerance: float) -> np.ndarr
     """Where two float64 arrays of one shape differ by more than `tolerance` times the largest |expected|.
 
     The allowance is relative to the array's largest entry because that is how rounding in a sum or a matrix
-    product is bounded (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). Infinities must match.
+    product is bounded (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). Where all that is expected
+    is 0 it is absolute. Infinities must match.
     """
     finite = np.isfinite(expected)
-    scale = np.abs(expected[finite]).max(initial=0.0)
+    scale = np.abs(expected[finite]).max(initial=0.0) or 1.0
     with np.errstate(invalid="ignore"):
         close = np.abs(got - expected) <= tolerance * scale
     same = (got == expected) | (np.isnan(got) & np.isnan(expected))

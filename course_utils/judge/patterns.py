@@ -47,6 +47,9 @@ def explain(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray, tolerance:
 
     `wrong` marks the entries that differ; `tolerance` is relative to the largest entry.
     """
+    scale = np.abs(expected[np.isfinite(expected)]).max(initial=0.0)
+    if _near(got, expected, 1e-3 * scale):
+        return "is nearly right, but off by more than rounding explains (a constant added, or too few steps?)"
     if got.ndim == 0:
         return f"is {float(got):.6g}, expected {float(expected):.6g}{_ratio_remark(got, expected, tolerance)}"
     size = f"differs in {int(wrong.sum())} of {wrong.size} entries"
@@ -55,7 +58,6 @@ def explain(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray, tolerance:
     remark = _ratio_remark(got, expected, tolerance)
     if remark:
         return f"differs everywhere by the same ratio{remark}"
-    scale = np.abs(expected[np.isfinite(expected)]).max(initial=0.0)
     if got.ndim == 2 and got.shape[0] == got.shape[1] and _near(got.T, expected, tolerance * scale):
         return "is the transpose of what is expected (rows and columns are exchanged)"
     if _only_on_diagonal(wrong):
