@@ -10,11 +10,14 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from course_utils import exercises, notebook
 from course_utils.errors import CourseError
 from course_utils.run import last_line
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[1]
 SOLUTIONS = ROOT / "solutions"
@@ -105,12 +108,18 @@ def known_answers_of(notebook_name: str) -> Path:
 @functools.cache
 def load_solution(notebook_name: str) -> notebook.Loaded:
     """The definitions of a solution notebook, from its script."""
-    script = notebook.from_script(script_of(notebook_name))
-    mark_exercises(script)
+    script = load_script(notebook_name)
     return notebook.load_definitions(script, {one.id: one.name for one in exercises.of(notebook_name)})
 
 
-def mark_exercises(script: Any) -> None:
+def load_script(notebook_name: str) -> NotebookNode:
+    """The notebook that a script describes, with its exercise and check cells marked."""
+    script = notebook.from_script(script_of(notebook_name))
+    mark_exercises(script)
+    return script
+
+
+def mark_exercises(script: NotebookNode) -> None:
     """Give exercise and check cells nbgrader's metadata, in place.
 
     An exercise cell has `exercise="id"` in its header; a check cell is a code cell of exactly `check("id")`.

@@ -136,8 +136,7 @@ def _remove_leftovers(check: bool) -> list[str]:
 
 def expand(name: str) -> NotebookNode:
     """The notebook that a script describes, with headings, hints, nbgrader metadata and ids; not executed."""
-    plan = notebook.from_script(authoring.script_of(name))
-    authoring.mark_exercises(plan)
+    plan = authoring.load_script(name)
     for cell in plan.cells:
         cell.metadata = type(cell.metadata)({key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata})
         if cell.cell_type == "markdown":
