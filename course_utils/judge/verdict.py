@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from course_utils.exercises.spec import Exercise
 from course_utils.judge.compare import Difference, agree, as_plain, compare, show
@@ -77,15 +80,17 @@ class Verdict:
 
 def judge(exercise: Exercise, cases: list[JudgedCase], outcomes: list[Outcome]) -> Verdict:
     """Judge one outcome a case; `outcomes` may end early, then the cases without one do not pass."""
-    verdicts = []
-    for index, case in enumerate(cases):
-        if index < len(outcomes):
-            difference = difference_of(exercise, case, outcomes[index])
-        else:
-            difference = Difference("time", "This case was not run because an earlier one ended the run.")
-        verdicts.append(CaseVerdict(case.label, difference))
-    failed = any(not verdict.passed for verdict in verdicts)
-    return Verdict(exercise, tuple(verdicts), known_mistake(exercise, cases, outcomes) if failed else None)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NaN and overflow are the learner's, and said by the verdict
+        verdicts = []
+        for index, case in enumerate(cases):
+            if index < len(outcomes):
+                difference = difference_of(exercise, case, outcomes[index])
+            else:
+                difference = Difference("time", "This case was not run because an earlier one ended the run.")
+            verdicts.append(CaseVerdict(case.label, difference))
+        failed = any(not verdict.passed for verdict in verdicts)
+        return Verdict(exercise, tuple(verdicts), known_mistake(exercise, cases, outcomes) if failed else None)
 
 
 def difference_of(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Difference | None:
