@@ -1,0 +1,158 @@
+"""The exercises of notebook 01, part E, reading a map: inputs, how outputs are judged, and hints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from course_utils.exercises.spec import Case, Exercise
+
+NOTEBOOK = "01_sne_to_tsne"
+Args = tuple[Any, ...]
+
+
+# ---------------------------------------------------------------- inputs
+#
+# All coordinates are small whole numbers. Their squared distances are exact in float32 and float64 whichever formula
+# computes them, so that two points are equally far for everybody or for nobody, and ties can be part of the exercise.
+
+
+def whole(rng: np.random.Generator, n: int, d: int, size: int) -> np.ndarray:
+    """Points (n, d) with whole coordinates from -size to size."""
+    return rng.integers(-size, size + 1, size=(n, d)).astype(np.float64)
+
+
+def untied(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+    """Points (n, d) of which no two are nearly equally far from a third, also after a square root in float32."""
+    while True:
+        X = whole(rng, n, d, 500)
+        D = ((X[:, None] - X[None]) ** 2).sum(-1).astype(np.float32)  # (n, n)
+        gaps = np.diff(np.sort(np.sqrt(D), axis=1), axis=1)
+        if gaps.min() > 1e-3:
+            return X
+
+
+def trustworthiness_cases(rng: np.random.Generator) -> list[Case]:
+    """Points on a line with two swapped, ties, duplicates, a good map, a bad map, several k."""
+    line = np.array([[0.0], [1.0], [3.0], [7.0], [15.0], [31.0]])
+    swapped = line[[0, 4, 2, 3, 1, 5]]
+    X = untied(rng, 12, 3)
+    grid = np.array([[float(i), float(j)] for i in range(3) for j in range(4)])  # (12, 2), full of ties
+    twins = untied(rng, 11, 3)
+    twins[7] = twins[2]
+    larger = untied(rng, 24, 4)
+    return [
+        Case(
+            "six points on a line; in the map, the second and the fifth have swapped places, k = 1", (line, swapped, 1)
+        ),
+        Case("twelve points, and a map that keeps two of their three coordinates, k = 3", (X, X[:, :2].copy(), 3)),
+        Case("a map that is the data itself, k = 4", (X, X.copy(), 4)),
+        Case("a map that has nothing to do with the data, k = 5", (X, untied(rng, 12, 2), 5)),
+        Case("data on a grid: many are equally far, the lower index comes first, k = 3", (grid, untied(rng, 12, 2), 3)),
+        Case("a map on a grid: many are equally far, the lower index comes first, k = 3", (X, grid, 3)),
+        Case("two points of the data are equal, k = 2", (twins, untied(rng, 11, 2), 2)),
+        Case("24 points, k = 10", (larger, untied(rng, 24, 2), 10)),
+    ]
+
+
+def neighbour_accuracy_cases(rng: np.random.Generator) -> list[Case]:
+    """A line by hand, ties of votes and of distances, duplicates, labels that are no 0, 1, 2, and larger maps."""
+    line = np.array([[0.0, 0], [1, 0], [3, 0], [7, 0], [8, 0], [10, 0]])
+    halves = np.array([0, 0, 0, 1, 1, 0])
+    simplex, names = np.eye(6), np.array([1, 1, 1, 1, 0, 2])  # all distances are equal
+    grid = np.array([[float(i), float(j)] for i in range(4) for j in range(4)])  # (16, 2), full of ties
+    twins = untied(rng, 12, 2)
+    twins[[5, 9]] = twins[[1, 0]]  # the later of two equal points has a lower index before it at distance 0
+    larger = untied(rng, 26, 2)
+    groups = (larger[:, 0] > 0) + 2 * (larger[:, 1] > 0)  # (26,), four quarters
+    mixed = np.where(rng.random(26) < 0.3, rng.integers(0, 4, 26), groups)
+    return [
+        Case("six points on a line, k = 1", (line, halves, 1)),
+        Case("the same six points, k = 3", (line, halves, 3)),
+        Case("votes that tie: the smallest label wins, k = 2", (untied(rng, 14, 2), rng.integers(0, 3, 14), 2)),
+        Case("six points in six dimensions, all equally far: the lower index comes first, k = 1", (simplex, names, 1)),
+        Case(
+            "points on a grid: of equally far ones the lower index comes first, k = 3",
+            (grid, rng.integers(0, 3, 16), 3),
+        ),
+        Case("some points are equal, k = 1", (twins, np.arange(12) % 5 % 2, 1)),
+        Case("labels -3, 5 and 40, k = 4", (untied(rng, 20, 2), rng.choice([-3, 5, 40], 20), 4)),
+        Case("26 points in four quarters, some mislabelled, k = 5", (larger, mixed, 5)),
+    ]
+
+
+# ---------------------------------------------------------------- properties
+
+
+def at_most_one(args: Args, got: Any, expected: Any) -> str | None:
+    """Trustworthiness is 1 at best, and reached by a map that is the data."""
+    if got > 1 + 1e-6:
+        return f"A trustworthiness is never above 1; yours is {got:.4g}."
+    X, Y, _ = args
+    if X.shape == Y.shape and (X == Y).all() and abs(got - 1) > 1e-6:
+        return (
+            f"A map that is the data itself has no false neighbours, so its trustworthiness is 1; yours is {got:.4g}."
+        )
+    return None
+
+
+def is_share(args: Args, got: Any, expected: Any) -> str | None:
+    """A share of n points."""
+    n = len(args[1])
+    if not -1e-6 <= got <= 1 + 1e-6:
+        return f"A share lies between 0 and 1; yours is {got:.4g}."
+    if abs(got * n - round(got * n)) > 1e-4:
+        return (
+            f"Each of the {n} points is either right or wrong, so the share is a multiple of 1/{n}; yours, {got:.4g}, "
+            "is not."
+        )
+    return None
+
+
+# ---------------------------------------------------------------- exercises
+
+
+EXERCISES = (
+    Exercise(
+        id="trustworthiness",
+        notebook=NOTEBOOK,
+        name="trustworthiness",
+        title="Trustworthiness",
+        points=2,
+        difficulty=3,
+        minutes=15,
+        cases=trustworthiness_cases,
+        takes=("X", "Y", "k"),
+        returns=("T",),
+        properties=(at_most_one,),
+        requires=("squared-distances",),
+        hints=(
+            'Ranks first. With `np.inf` on the diagonal of D, `order = np.argsort(D, axis=1, kind="stable")` lists '
+            "each point's neighbours, nearest first, and the point itself last.",
+            "`np.argsort(order, axis=1)` turns such a list round: entry [i, j] is j's place in the list of i, from 0.",
+            "Take the ranks (in X) of the k nearest in Y with `np.take_along_axis(ranks, near, axis=1)`. Where a rank "
+            "is at most k there is nothing to pay: `np.maximum(ranks - k, 0)`.",
+        ),
+    ),
+    Exercise(
+        id="neighbour-accuracy",
+        notebook=NOTEBOOK,
+        name="neighbour_accuracy",
+        title="Neighbour accuracy",
+        points=1,
+        difficulty=2,
+        minutes=10,
+        cases=neighbour_accuracy_cases,
+        takes=("Y", "labels", "k"),
+        returns=("accuracy",),
+        properties=(is_share,),
+        requires=("squared-distances",),
+        hints=(
+            'Put `np.inf` on the diagonal of D, so that no point is its own neighbour, and sort with `kind="stable"`.',
+            "`labels[near]`, shape (n, k), holds the voters' labels. Compare it with each of `np.unique(labels)` and "
+            "count: votes of shape (n, number of classes).",
+            "`np.unique` is sorted and `argmax` takes the first of equal counts: that is the smallest label.",
+        ),
+    ),
+)
