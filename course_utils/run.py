@@ -150,7 +150,7 @@ def last_line(error: BaseException) -> str:
     name = type(error).__name__.lstrip("_")
     try:
         text = " ".join(str(error).split())[:300]
-    except Exception:
+    except BaseException:  # also a SystemExit from the learner's own __str__
         text = ""
     return f"{name}: {text}" if text else name
 

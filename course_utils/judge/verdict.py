@@ -104,7 +104,7 @@ def difference_of(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Dif
         place = f" in line {outcome.line} of your cell" if outcome.line else ""
         return Difference("error", f"Your function raised an error{place}: {outcome.error}")
     if outcome.changed:
-        which = ", ".join(str(index + 1) for index in outcome.changed)
+        which = ", ".join(exercise.takes[index] for index in outcome.changed)
         return Difference(
             "changed",
             f"Your function changed its argument {which} in place: work on a copy, the caller still needs it.",

@@ -1,0 +1,144 @@
+"""`check` as a learner meets it: it never raises, never writes on stderr, and says one clear thing."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from course_utils import check, checking, exercises, hint, progress, record
+
+
+@pytest.fixture(autouse=True)
+def own_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "FILE", tmp_path / "progress.json")
+
+
+def distances(X):
+    return ((X[:, None] - X[None]) ** 2).sum(-1)
+
+
+def result_of(function):
+    squared_distances = function  # noqa: F841  (check finds it by its name)
+    return check("squared-distances")
+
+
+def test_a_right_answer():
+    result = result_of(distances)
+    assert isinstance(result, float)
+    assert result == 1.0
+    assert repr(result) == "✓ Squared distances without loops: right. 5 of 5 cases pass, 1 point."
+    assert record.read()["squared-distances"] == {"points": 1.0, "attempts": 1}
+
+
+def in_place(X):
+    X -= X.mean(0)
+    return distances(X)
+
+
+def raises(X):
+    raise SystemExit("bye")
+
+
+class Liar:
+    def __array__(self, *args, **kwargs):
+        raise SystemExit
+
+    def __repr__(self):
+        raise SystemExit
+
+    def __eq__(self, other):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("function", "part"),
+    [
+        (lambda X: None, "None (is a return missing?)"),
+        (lambda X: [[0.0]], "yours is a list"),
+        (lambda X: X, "must have shape (3, 3); yours has shape (3, 1)"),
+        (lambda X: np.sqrt(distances(X)), "These are the distances themselves"),
+        (lambda X: distances(X) / 2, "a factor 2 is missing"),
+        (in_place, "changed its argument X in place"),
+        (raises, "SystemExit: bye"),
+        (lambda: 3, "TypeError"),
+        (lambda X: Liar(), "an object of type Liar"),
+        (3, "is no longer a function"),
+    ],
+)
+def test_wrong_answers_are_explained(function, part, capsys):
+    result = result_of(function)
+    assert result == 0.0
+    assert part in repr(result)
+    assert part.split(";")[0].split("(")[0] in result._repr_html_()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_unknown_and_unsolved():
+    assert "did you mean 'squared-distances'" in repr(check("squared-distence"))
+    assert "no exercise 7" in repr(check(7))
+    assert "not defined yet" in repr(check("tsne"))
+
+    def stub(X):
+        raise NotImplementedError("squared-distances: replace this line by your solution")
+
+    assert "still raises NotImplementedError" in repr(result_of(stub))
+
+
+def test_what_a_learner_returns_is_escaped():
+    def nasty(X):
+        raise ValueError("<script>alert(1)</script>\x1b[2J")
+
+    result = result_of(nasty)
+    assert "<script>" not in result._repr_html_()
+    assert "\x1b" not in repr(result)
+
+
+def test_an_endless_loop_ends():
+    def loop(X):
+        while True:
+            pass
+
+    spec = dataclasses.replace(exercises.get("squared-distances"), time_limit=0.3)
+    assert "stopped after 0.3 s" in repr(checking.check_function(spec, loop))
+
+
+def test_unsolved_earlier_exercises_are_pointed_at():
+    tsne = lambda X, *rest: X  # noqa: E731, F841
+    assert "It builds on `squared_distances`" in repr(check("tsne"))
+
+
+def test_hints_go_round_and_are_remembered():
+    texts = [repr(hint("perplexity")) for _ in range(3)]
+    assert texts[0].startswith("Hint 1 of 2")
+    assert texts[1].startswith("Hint 2 of 2")
+    assert texts[2] == texts[0]
+    assert "no exercise" in repr(hint("nothing"))
+
+
+def test_progress_is_remembered_and_survives_damage():
+    result_of(distances)
+    assert "✓ Squared distances without loops" in repr(progress())
+    result_of(lambda X: X)
+    assert "1/1" in repr(progress())
+    record.FILE.write_text("{ broken", encoding="utf-8")
+    assert "0 of" in repr(progress())
+    record.FILE.write_text(json.dumps({"squared-distances": {"points": "many"}}), encoding="utf-8")
+    assert "0 of" in repr(progress())
+
+
+def test_a_folder_that_cannot_be_written_loses_nothing_else(monkeypatch, tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    monkeypatch.setattr(record, "FILE", blocker / "progress.json")
+    assert result_of(distances) == 1.0
+
+
+def test_importing_the_package_is_light():
+    code = (
+        "import sys, course_utils; course_utils.check\n"
+        "print([name for name in ('torch', 'matplotlib', 'pandas') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -1,0 +1,197 @@
+"""What the judge says of an output: type, shape, dtype, NaN, and in which pattern values differ."""
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils.exercises import Case, Exercise
+from course_utils.judge import JudgedCase, Outcome, agree, compare, judge
+
+RIGHT = np.arange(1.0, 10).reshape(3, 3) ** 1.5
+
+
+def words(got, expected=RIGHT, condition=1e3):
+    difference = compare(got, expected, ("P",), condition, ())
+    return "" if difference is None else f"{difference.kind}: {difference.message}"
+
+
+@pytest.mark.parametrize(
+    "got",
+    [
+        RIGHT.copy(),
+        RIGHT.astype(np.float32),
+        torch.from_numpy(RIGHT),
+        torch.tensor(RIGHT, dtype=torch.float32, requires_grad=True),
+        RIGHT * (1 + 1e-12),
+        RIGHT.T.copy().T,
+        np.asmatrix(RIGHT),
+        np.ma.array(RIGHT),
+    ],
+)
+def test_right_answers_in_any_form_pass(got):
+    assert words(got) == ""
+
+
+def diagonal_wrong():
+    P = RIGHT.copy()
+    P[np.diag_indices(3)] = 7
+    return P
+
+
+def row_wrong():
+    P = RIGHT.copy()
+    P[1] = [5, 6, 9]
+    return P
+
+
+@pytest.mark.parametrize(
+    ("got", "part"),
+    [
+        (None, "type: P must be a NumPy array of shape (3, 3); yours is None"),
+        ([[1.0]], "yours is a list"),
+        (object(), "yours is an object"),
+        ("text", "yours is a str"),
+        (RIGHT[0], "shape: P must have shape (3, 3); yours has shape (3,), so an axis was lost"),
+        (RIGHT[:, :, None], "an axis of length 1 too many"),
+        (RIGHT.astype(complex), "dtype: P must hold float64"),
+        (RIGHT > 3, "dtype"),
+        (RIGHT.astype(np.float16), "dtype"),
+        (np.where(np.eye(3), np.nan, RIGHT), "nan: P has NaN on the diagonal"),
+        (RIGHT * np.nan, "NaN everywhere"),
+        (0 * RIGHT, "zero everywhere"),
+        (-RIGHT, "sign is flipped"),
+        (RIGHT / 4, "a factor 4 is missing"),
+        (RIGHT * 1.7, "1.7 times"),
+        (RIGHT / np.log(2), "base 2"),
+        (RIGHT.T, "transpose"),
+        (diagonal_wrong(), "except on the diagonal"),
+        (row_wrong(), "row 1"),
+        (row_wrong().T + RIGHT - RIGHT.T, "column 1"),
+        (RIGHT + 0.3, "too large by the same amount everywhere, 0.3"),
+        (RIGHT / RIGHT.sum(1, keepdims=True), "each row is off by a ratio of its own"),
+        (RIGHT / RIGHT.sum(0), "each column is off"),
+        (np.sqrt(RIGHT), "square root"),
+        (RIGHT**2, "is the square of"),
+        (RIGHT * (1 + 1e-5 * np.arange(3)), "nearly right"),
+    ],
+)
+def test_differences_are_named(got, part):
+    assert part in words(got)
+
+
+def test_transposed_shape_is_named():
+    assert "transpose" in words(np.ones((2, 3)), np.ones((3, 2)))
+
+
+def test_numbers():
+    assert (
+        words(np.float64(2.0), 2.0) == words(2, 2.0) == words(np.array(2.0), 2.0) == words(torch.tensor(2.0), 2.0) == ""
+    )
+    assert "one number" in words(np.ones(2), 2.0)
+    assert "one number" in words(True, 2.0)
+    assert "expected 2" in words(3.0, 2.0)
+
+
+def test_zero_is_compared_absolutely():
+    assert words(np.full(3, 1e-12), np.zeros(3)) == ""
+    assert words(np.full(3, 1e-3), np.zeros(3)) != ""
+
+
+def test_tensors_are_held_to_type_and_dtype():
+    expected = torch.ones(2, dtype=torch.float32)
+    assert "torch tensor" in words(np.ones(2), expected)
+    assert "float32" in words(torch.ones(2, dtype=torch.float64), expected)
+    assert words(torch.ones(2), expected) == ""
+
+
+def test_tuples_are_compared_item_by_item():
+    expected = (np.ones(2), 3.0)
+    assert compare((np.ones(2), 3.0), expected, ("Q", "Z"), 1e3, ()) is None
+    assert "a tuple of 2: (Q, Z)" in compare(np.ones(2), expected, ("Q", "Z"), 1e3, ()).message
+    assert compare((np.ones(2), 4.0), expected, ("Q", "Z"), 1e3, ()).message.startswith("Z")
+    assert compare((np.ones(2), 4.0), expected, ("Q", "Z"), 1e3, ("Z",)) is None
+
+
+class Liar:
+    """Claims to be an array, equal to everything, and breaks whoever looks."""
+
+    __class__ = np.ndarray
+    shape = (3, 3)
+
+    def __eq__(self, other):
+        return True
+
+    def __array__(self, *args, **kwargs):
+        return RIGHT
+
+    def __repr__(self):
+        raise SystemExit
+
+
+class LyingArray(np.ndarray):
+    """An array that answers every operation with the right result."""
+
+    def __array_ufunc__(self, *args, **kwargs):
+        return False
+
+    def __array_function__(self, *args, **kwargs):
+        return True
+
+    def __sub__(self, other):
+        return np.zeros(3)
+
+
+def test_objects_that_lie_are_not_asked():
+    assert "type" in words(Liar())
+    assert words((RIGHT + 1).view(LyingArray)) != ""
+    assert not agree((RIGHT + 1).view(LyingArray), RIGHT, 1e3)
+
+
+def exercise(**fields):
+    base = {
+        "id": "double", "notebook": "x", "name": "double", "title": "Double", "points": 2, "difficulty": 1, "minutes": 1,
+        "cases": lambda rng: [Case("one", (1.0,))], "takes": ("x",), "returns": ("y",), "hints": ("twice",),
+    }  # fmt: skip
+    return Exercise(**(base | fields))
+
+
+CASES = [
+    JudgedCase("zero", (0.0,), 0.0, {"tripled": Outcome(value=0.0), "squared": Outcome(value=0.0)}),
+    JudgedCase("one", (1.0,), 2.0, {"tripled": Outcome(value=3.0), "squared": Outcome(value=1.0)}),
+    JudgedCase("three", (3.0,), 6.0, {"tripled": Outcome(value=9.0), "squared": Outcome(value=9.0)}),
+]
+
+
+def test_all_cases_or_no_points():
+    assert judge(exercise(), CASES, [Outcome(value=v) for v in (0.0, 2.0, 6.0)]).points == 2
+    verdict = judge(exercise(), CASES, [Outcome(value=v) for v in (0.0, 2.0, 7.0)])
+    assert verdict.points == 0
+    assert verdict.first_failure == 2
+    assert verdict.mistake is None
+
+
+def test_a_mistake_is_named_when_all_outputs_are_its():
+    assert judge(exercise(), CASES, [Outcome(value=v) for v in (0.0, 3.0, 9.0)]).mistake == "tripled"
+    assert judge(exercise(), CASES, [Outcome(value=v) for v in (0.0, 1.0, 9.0)]).mistake == "squared"
+
+
+def test_cases_after_a_timeout_do_not_pass():
+    verdict = judge(exercise(), CASES, [Outcome(value=0.0), Outcome(timed_out=5.0)])
+    assert [case.passed for case in verdict.cases] == [True, False, False]
+    assert "stopped after 5 s" in verdict.cases[1].difference.message
+
+
+def test_changed_arguments_cost_the_case():
+    verdict = judge(exercise(), CASES[:1], [Outcome(value=0.0, changed=(0,))])
+    assert "changed its argument x in place" in verdict.cases[0].difference.message
+
+
+def test_properties_explain_and_judge():
+    def even(args, got, expected):
+        return None if got % 2 == 0 else "The result must be even."
+
+    verdict = judge(exercise(properties=(even,)), CASES[:2], [Outcome(value=0.0), Outcome(value=3.0)])
+    assert verdict.cases[1].difference.message.startswith("The result must be even. y is 3")
+    by_property = exercise(properties=(even,), by_property=("y",))
+    assert judge(by_property, CASES[:2], [Outcome(value=4.0), Outcome(value=8.0)]).passed
+    assert not judge(by_property, CASES[:2], [Outcome(value=4.0), Outcome(value=7.0)]).passed

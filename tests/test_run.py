@@ -1,0 +1,112 @@
+"""Calling a learner's function: copies, limits, words instead of exceptions."""
+
+import sys
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+from course_utils import run
+
+
+def test_inputs_are_copies_and_changes_are_reported():
+    X, Y = np.ones(3), np.zeros(3)
+
+    def function(a, b):
+        b += 1
+        return a
+
+    outcome = run.call(function, (X, Y), 1)
+    assert outcome.changed == (1,)
+    assert not Y.any()
+
+
+def swallow_everything():
+    while True:
+        try:
+            while True:
+                pass
+        except:  # noqa: E722
+            pass
+
+
+def sleep_long():
+    time.sleep(60)
+
+
+def loop():
+    while True:
+        pass
+
+
+@pytest.mark.skipif(not hasattr(__import__("signal"), "setitimer"), reason="needs interval timers, which Windows lacks")
+@pytest.mark.parametrize("function", [loop, sleep_long, swallow_everything])
+def test_time_limit_ends_what_does_not_end(function):
+    outcome = run.call(function, (), 0.2)
+    assert outcome.timed_out == 0.2
+    assert sys.gettrace() is None or "coverage" in sys.modules
+
+
+def test_cases_share_the_time_and_stop_at_the_limit():
+    outcomes = run.call_all(lambda x: x if x < 1 else loop(), [(0,), (1,), (2,)], 0.3)
+    assert [outcome.timed_out for outcome in outcomes] == [None, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("a b"), "ValueError: a b"),
+        (SystemExit(3), "SystemExit: 3"),
+        (KeyError("k"), "KeyError: 'k'"),
+        (RuntimeError(), "RuntimeError"),
+    ],
+)
+def test_errors_become_one_line(error, words):
+    def function():
+        raise error
+
+    outcome = run.call(function, (), 1)
+    assert outcome.error == words
+    assert outcome.error_type == type(error).__name__
+
+
+def test_an_error_that_cannot_be_printed_is_named():
+    class Nasty(Exception):
+        def __str__(self):
+            raise SystemExit
+
+    def function():
+        raise Nasty
+
+    with pytest.raises(SystemExit):
+        str(Nasty())
+    assert run.call(function, (), 1).error == "Nasty"
+
+
+def test_line_of_the_learners_cell():
+    names = {}
+    exec(compile("def f():\n    x = 1\n    return x / 0\n", "<ipython-input-3-abc>", "exec"), names)
+    assert run.call(names["f"], (), 1).line == 3
+
+
+def test_output_and_warnings_are_caught_and_bounded(capsys):
+    def function():
+        for _ in range(10_000):
+            print("word")
+        print("error", file=sys.stderr)
+        warnings.warn("careful", stacklevel=1)
+        return 1
+
+    outcome = run.call(function, (), 5)
+    assert len(outcome.printed) == run.PRINTED
+    assert outcome.warned == "careful"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_stop_button_passes_through():
+    def function():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.call(function, (), 1)
