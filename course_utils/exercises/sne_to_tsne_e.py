@@ -49,6 +49,7 @@ def trustworthiness_cases(rng: np.random.Generator) -> list[Case]:
         Case("twelve points, and a map that keeps two of their three coordinates, k = 3", (X, X[:, :2].copy(), 3)),
         Case("a map that is the data itself, k = 4", (X, X.copy(), 4)),
         Case("a map that has nothing to do with the data, k = 5", (X, untied(rng, 12, 2), 5)),
+        Case("data of six points all equally far: the lower index comes first, k = 1", (np.eye(6), line, 1)),
         Case("data on a grid: many are equally far, the lower index comes first, k = 3", (grid, untied(rng, 12, 2), 3)),
         Case("a map on a grid: many are equally far, the lower index comes first, k = 3", (X, grid, 3)),
         Case("two points of the data are equal, k = 2", (twins, untied(rng, 11, 2), 2)),
@@ -60,6 +61,7 @@ def neighbour_accuracy_cases(rng: np.random.Generator) -> list[Case]:
     """A line by hand, ties of votes and of distances, duplicates, labels that are no 0, 1, 2, and larger maps."""
     line = np.array([[0.0, 0], [1, 0], [3, 0], [7, 0], [8, 0], [10, 0]])
     halves = np.array([0, 0, 0, 1, 1, 0])
+    growing, alternating = np.array([[0.0, 0], [1, 0], [3, 0], [7, 0], [15, 0], [31, 0]]), np.array([0, 0, 1, 0, 0, 1])
     simplex, names = np.eye(6), np.array([1, 1, 1, 1, 0, 2])  # all distances are equal
     grid = np.array([[float(i), float(j)] for i in range(4) for j in range(4)])  # (16, 2), full of ties
     twins = untied(rng, 12, 2)
@@ -70,7 +72,8 @@ def neighbour_accuracy_cases(rng: np.random.Generator) -> list[Case]:
     return [
         Case("six points on a line, k = 1", (line, halves, 1)),
         Case("the same six points, k = 3", (line, halves, 3)),
-        Case("votes that tie: the smallest label wins, k = 2", (untied(rng, 14, 2), rng.integers(0, 3, 14), 2)),
+        Case("votes that tie on a line: the smallest label wins, k = 2", (growing, alternating, 2)),
+        Case("votes of three classes that tie, k = 2", (untied(rng, 14, 2), rng.integers(0, 3, 14), 2)),
         Case("six points in six dimensions, all equally far: the lower index comes first, k = 1", (simplex, names, 1)),
         Case(
             "points on a grid: of equally far ones the lower index comes first, k = 3",
