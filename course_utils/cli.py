@@ -40,7 +40,7 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 def lab(
     context: typer.Context,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
-    port: Annotated[int | None, typer.Option(help="Listen on this port and no other.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Listen on this port and no other.")] = None,
     token: Annotated[str | None, typer.Option(help="Ask for this token; by default a new one each time.")] = None,
 ) -> None:
     """Open JupyterLab on the course; further options go to JupyterLab."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from course_utils.errors import CourseError
 
 ROOT = Path(__file__).resolve().parents[1]
 START_PAGE = "notebooks/START_HERE.md"
+HOME = Path(".course") / "jupyter"  # of everything that Jupyter remembers, below the project folder
+FIRST_PORT = 8888
 
 # JupyterLab's defaults as the course sets them; what the learner changes in its menus has the last word.
 SETTINGS = {
@@ -28,7 +31,7 @@ def private_environment(environ: dict[str, str], root: Path) -> dict[str, str]:
     The kernel called python3 is the one of this Python's environment.
     """
     private = {k: v for k, v in environ.items() if k not in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH")}
-    home = root / ".course" / "jupyter"
+    home = root / HOME
     private.update(
         JUPYTER_PREFER_ENV_PATH="1",
         JUPYTER_CONFIG_DIR=str(home / "config"),
@@ -39,59 +42,72 @@ def private_environment(environ: dict[str, str], root: Path) -> dict[str, str]:
     return private
 
 
-def write_settings(config: Path) -> None:
-    """Write SETTINGS where JupyterLab looks for the defaults of its configuration folder `config`."""
-    file = config / "labconfig" / "default_setting_overrides.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(SETTINGS, indent=2), encoding="utf-8")
+def write_settings(home: Path) -> None:
+    """Write the course's defaults where JupyterLab and its kernels look for them below `home`."""
+    lab = home / "config" / "labconfig" / "default_setting_overrides.json"
+    kernel = home / "ipython" / "profile_default" / "ipython_kernel_config.json"
+    for file, content in ((lab, SETTINGS), (kernel, {"IPKernelApp": {"log_level": "ERROR"}})):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
-def check_port(port: int) -> None:
-    """Raise CourseError where nobody can listen on `port` of this machine."""
+def port_problem(port: int) -> str | None:
+    """Why nobody can listen on `port` of this machine now; None where one can."""
     with socket.socket() as probe:
-        if os.name != "nt":  # there the option means something else
+        if os.name != "nt":  # there the option lets two programs share a port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OverflowError:
-            raise CourseError(f"{port} is no port: take a number from 1024 to 65535.") from None
         except OSError as error:
-            raise CourseError(
-                f"Port {port} cannot be used ({error.strerror}): leave --port out and a free one is found, "
-                "or stop the program that listens there."
-            ) from None
+            return error.strerror
+    return None
 
 
-def lab_arguments(browser: bool, port: int | None, token: str | None, more: list[str]) -> list[str]:
-    """The command line for JupyterLab."""
+def choose_port(wanted: int | None) -> int:
+    """`wanted` if it is free, or without a wish the first free port from FIRST_PORT on; else raises CourseError."""
+    if wanted is None:
+        for port in range(FIRST_PORT, FIRST_PORT + 100):
+            if port_problem(port) is None:
+                return port
+        raise CourseError(f"The ports {FIRST_PORT} to {FIRST_PORT + 99} are all in use: name a free one with --port.")
+    problem = port_problem(wanted)
+    if problem is not None:
+        raise CourseError(
+            f"Port {wanted} cannot be used ({problem}): leave --port out and a free one is found, or stop the "
+            "program that listens there."
+        )
+    return wanted
+
+
+def lab_arguments(browser: bool, port: int, token: str, more: list[str]) -> list[str]:
+    """The command line for JupyterLab; `more` is added to it."""
     arguments = [
         f"--ServerApp.root_dir={ROOT}",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={token}",
         f"--LabApp.default_url=/lab/tree/{START_PAGE}",
         "--LabApp.news_url=",
         "--LabApp.extension_manager=readonly",
         "--KernelSpecManager.allowed_kernelspecs=python3",
-        "--ServerApp.log_level=ERROR",
+        "--Application.log_level=ERROR",
     ]
     if not browser:
         arguments.append("--no-browser")
-    if port is not None:
-        arguments += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
-    if token is not None:
-        arguments.append(f"--IdentityProvider.token={token}")
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container there is often nobody else
         arguments.append("--allow-root")
     return arguments + more
 
 
 def open_lab(browser: bool, port: int | None, token: str | None, more: list[str]) -> None:
-    """Run JupyterLab until it is stopped. Raises CourseError where the port cannot be used."""
-    if port is not None:
-        check_port(port)
-    private = private_environment(dict(os.environ), ROOT)
+    """Run JupyterLab until it is stopped. Raises CourseError where it has no port to listen on."""
+    port, token = choose_port(port), token or secrets.token_hex(16)
+    environment = private_environment(dict(os.environ), ROOT)
     os.environ.clear()
-    os.environ.update(private)
-    write_settings(Path(os.environ["JUPYTER_CONFIG_DIR"]))
+    os.environ.update(environment)
+    write_settings(ROOT / HOME)
     from jupyterlab.labapp import LabApp
 
+    print(f"JupyterLab: http://localhost:{port}/lab?token={token}\nIt runs until Ctrl-C is pressed here.", flush=True)
     sys.argv[0] = "jupyter-lab"
     LabApp.launch_instance(lab_arguments(browser, port, token, more))
