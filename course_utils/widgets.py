@@ -1,0 +1,107 @@
+"""Pictures to be moved: controls above a picture that is drawn anew, with a still picture where no widgets run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets
+import numpy as np
+from scipy.stats import entropy
+
+from course_utils import plots
+
+DPI = 100
+WIDE = {"layout": ipywidgets.Layout(width="480px"), "style": {"description_width": "90px"}}
+
+
+class Explorer:
+    """Controls by name above a picture: `draw(**values)` makes the picture for the controls' values.
+
+    The last line of a cell shows it. Where a notebook is only read (on a web page, or printed) there is no kernel to
+    redraw the picture, and `still()` is shown instead. Setting `controls[name].value` is the same as moving it.
+    """
+
+    def __init__(
+        self,
+        controls: Mapping[str, ipywidgets.Widget],
+        draw: Callable[..., plots.Picture],
+        still: Callable[[], plots.Picture],
+    ) -> None:
+        self.controls = dict(controls)
+        self.still = still
+        self._html = functools.lru_cache(maxsize=64)(lambda *values: draw(**dict(values)).html(DPI))
+        self.shown = ipywidgets.HTML()
+        for control in self.controls.values():
+            control.observe(self._redraw, names="value")
+        self._redraw()
+
+    def _redraw(self, change: Any = None) -> None:
+        self.shown.value = self._html(*((name, control.value) for name, control in self.controls.items()))
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        box = ipywidgets.VBox([*self.controls.values(), self.shown])
+        display({**self.still().bundle(), **box._repr_mimebundle_()}, raw=True)
+
+
+def perplexity_explorer(
+    maps: Mapping[float, Sequence[np.ndarray]],
+    labels: np.ndarray,
+    notes: Mapping[float, Sequence[str]],
+    *,
+    title: str = "The same data at several perplexities",
+) -> Explorer:
+    """Move through maps made beforehand: {perplexity: one map (n, 2) for each start}, coloured by `labels` (n,).
+
+    `notes` has the form of `maps` and says what was measured on each map; it stands in the title. The still picture
+    shows the first start of every perplexity.
+    """
+    starts = range(1, min(map(len, maps.values())) + 1)
+    controls = {
+        "perplexity": ipywidgets.SelectionSlider(options=list(maps), description="perplexity", **WIDE),
+        "start": ipywidgets.ToggleButtons(
+            options=list(starts), description="start", style={"button_width": "48px", "description_width": "90px"}
+        ),
+    }
+
+    def draw(perplexity: float, start: int) -> plots.Picture:
+        heading = f"Perplexity {perplexity:g}, start {start}: {notes[perplexity][start - 1]}"
+        return plots.scatter_map(maps[perplexity][start - 1], labels, title=heading, height=5.0)
+
+    def still() -> plots.Picture:
+        headings = [f"perplexity {perplexity:g}" for perplexity in maps]
+        return plots.maps_side_by_side([each[0] for each in maps.values()], labels, titles=headings, title=title)
+
+    return Explorer(controls, draw, still)
+
+
+def sigma_explorer(distances: np.ndarray, *, title: str = "How far one point looks") -> Explorer:
+    """Move the width sigma of one point's Gaussian and see its neighbours' affinities and its perplexity.
+
+    `distances` (n - 1,) are those from the point to all others; sigma runs over the range in which the perplexity
+    goes from 1 to nearly n - 1.
+    """
+    d = np.sort(distances)  # (n - 1,)
+    shown = min(len(d), 60)
+
+    def affinities(sigma: float) -> np.ndarray:
+        weights = np.exp(-(d**2 - d[0] ** 2) / (2 * sigma**2))
+        return weights / weights.sum()
+
+    def draw(sigma: float) -> plots.Picture:
+        p = affinities(sigma)
+        heading = f"σ = {sigma:.3g}: perplexity {np.exp(entropy(p)):.1f}"
+        curve = {"affinity": p[:shown]}
+        labels = {"xlabel": "neighbour, nearest first", "ylabel": "$p_{j|i}$"}
+        return plots.curves(np.arange(1, shown + 1), curve, title=heading, **labels)
+
+    def still() -> plots.Picture:
+        widths = {float(np.exp(entropy(affinities(sigma)))): float(sigma) for sigma in d[0] * np.array([0.2, 0.4, 0.8])}
+        return plots.affinity_bells(d, widths, title=title)
+
+    low, high = np.log10(d[0] / 10), np.log10(d[-1])
+    slider = ipywidgets.FloatLogSlider(value=d[0] / 3, min=low, max=high, step=0.02, description="σ", **WIDE)
+    return Explorer({"sigma": slider}, draw, still)
