@@ -935,7 +935,7 @@ def tsne(X, target=30.0, n_iter=500, exaggeration_iter=125, callback=None):
     X: (n, d). target: the perplexity. Returns (Y, costs): Y (n, 2); costs (n_iter,), costs[t] = KL(P || Q) of the
     map before step t, with the true (not exaggerated) P. Start: pca_start(X), velocity 0, gains 1.
     Step t: gradient of 12 P with momentum 0.5 where t < exaggeration_iter, else of P with momentum 0.8;
-    learning rate max(n / 12, 50). If `callback` is given, callback(t + 1, Y, costs[t]) is called after each step.
+    learning rate n / 12. If `callback` is given, callback(t + 1, Y, costs[t]) is called after each step.
     """
     ### BEGIN SOLUTION
     D = squared_distances(X)
@@ -946,7 +946,7 @@ def tsne(X, target=30.0, n_iter=500, exaggeration_iter=125, callback=None):
         early = t < exaggeration_iter
         costs.append(kl_divergence(P, student_t_affinities(Y)[0]))
         dC_dY = tsne_gradient(12 * P if early else P, Y)
-        Y, velocity, gains = optimiser_step(Y, velocity, gains, dC_dY, max(len(X) / 12, 50), 0.5 if early else 0.8)
+        Y, velocity, gains = optimiser_step(Y, velocity, gains, dC_dY, len(X) / 12, 0.5 if early else 0.8)
         if callback is not None:
             callback(t + 1, Y, costs[t])
     return Y, np.array(costs)

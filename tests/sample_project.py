@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "01_sample"
-KEPT_OUT = ("__pycache__", "frozen", "sne_to_tsne.py", "data", "plots")
+KEPT_OUT = ("__pycache__", "frozen", "sne_to_tsne*.py", "data", "plots", "widgets")
 
 SPEC = '''"""The exercises of the sample notebook."""
 
@@ -47,6 +47,7 @@ EXERCISES = (
         difficulty=1,
         minutes=5,
         cases=vectors,
+        takes=("x",),
         returns=("p",),
         hints=("Divide by the sum.", "The sum is `x.sum()`."),
         properties=(sums_to_one,),
@@ -61,6 +62,7 @@ EXERCISES = (
         difficulty=2,
         minutes=10,
         cases=matrices,
+        takes=("X",),
         returns=("Z",),
         hints=("Think of the axis.",),
         requires=("scale",),
@@ -206,30 +208,33 @@ class SampleProject:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        shutil.copytree(
-            ROOT / "course_utils", root / "course_utils", ignore=shutil.ignore_patterns(*KEPT_OUT)
-        )
+        self.spec = root / "course_utils" / "exercises" / "sample.py"
+        self.script = root / "solutions" / f"{NAME}.py"
+        self.known = root / "solutions" / "known_answers" / "sample.py"
+        self.executed = root / "solutions" / f"{NAME}.ipynb"
+        self.released = root / "notebooks" / f"{NAME}.ipynb"
+        if not root.exists():
+            self.make()
+
+    def make(self) -> None:
+        """Copy the package and write the sample's sources."""
+        root = self.root
+        shutil.copytree(ROOT / "course_utils", root / "course_utils", ignore=shutil.ignore_patterns(*KEPT_OUT))
         for name in ("pyproject.toml", "requirements.lock", "environment.yml", "start.py"):
             shutil.copy(ROOT / name, root / name)
         listing = root / "course_utils" / "exercises" / "__init__.py"
         lines = listing.read_text().splitlines(keepends=True)
-        lines = [
-            f'MODULES = {{"{NAME}": "sample"}}\n' if line.startswith("MODULES =") else line for line in lines
-        ]
+        lines = [f'MODULES = {{"{NAME}": "sample"}}\n' if line.startswith("MODULES =") else line for line in lines]
         listing.write_text("".join(lines))
-        self.spec = self.put(root / "course_utils" / "exercises" / "sample.py", SPEC)
-        self.script = self.put(root / "solutions" / f"{NAME}.py", SCRIPT)
-        self.known = self.put(root / "solutions" / "known_answers" / "sample.py", KNOWN)
-        self.executed = root / "solutions" / f"{NAME}.ipynb"
-        self.released = root / "notebooks" / f"{NAME}.ipynb"
-        (root / "data" / "numbers").mkdir(parents=True)
-        (root / "data" / "numbers" / "numbers.txt").write_text("1 2 3\n")
+        files = {self.spec: SPEC, self.script: SCRIPT, self.known: KNOWN}
+        for path, text in (files | {root / "data" / "numbers" / "numbers.txt": "1 2 3\n"}).items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
 
-    @staticmethod
-    def put(path: Path, text: str) -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
+    def copy_to(self, folder: Path) -> "SampleProject":
+        """A copy of this project as it now is, in the new folder `folder`/sample."""
+        shutil.copytree(self.root, folder / "sample")
+        return SampleProject(folder / "sample")
 
     def python(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run this Python on the sample's package."""

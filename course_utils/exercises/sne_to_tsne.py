@@ -128,12 +128,15 @@ def squared_distances_cases(rng: np.random.Generator) -> list[Case]:
     """Points on a line, in the plane, in many dimensions, with duplicates, and one alone."""
     twins = points(rng, 5, 3)
     twins[3] = twins[1]
+    # where rounding of the squared lengths, near 1e6, is larger than the distances and of either sign
+    heap = np.vstack([np.zeros((1, 3)), 600 + 1e-9 * points(rng, 12, 3)])
     return [
         Case("three points on a line, 0, 1 and 3", (np.array([[0.0], [1.0], [3.0]]),)),
         Case("five points in the plane", (points(rng, 5, 2),)),
         Case("two of the points are equal", (twins,)),
         Case("twelve points in 30 dimensions", (points(rng, 12, 30),)),
         Case("a single point", (points(rng, 1, 4),)),
+        Case("twelve points almost equal, far from the origin", (heap,)),
     ]
 
 
@@ -271,7 +274,7 @@ def step_cases(rng: np.random.Generator) -> list[Case]:
         rng.uniform(0.5, 3, shape),
         rng.normal(size=shape),
     )
-    floor = (rng.normal(size=shape), np.ones(shape), np.full(shape, 0.011), -np.ones(shape))
+    floor = (rng.normal(size=shape), np.ones(shape), np.full(shape, 0.011), np.ones(shape))
     return [
         Case(
             "gradient against velocity in x, with it in y",
@@ -279,6 +282,10 @@ def step_cases(rng: np.random.Generator) -> list[Case]:
         ),
         Case("the first step: the velocity is 0", (one, 0 * one, one, np.array([[1.0, -1.0]]), 10.0, 0.5)),
         Case("a gradient of 0 in one coordinate", (one, one, one, np.array([[0.0, 3.0]]), 10.0, 0.8)),
+        Case(
+            "gradient and velocity 0 in one coordinate",
+            (one, np.array([[0.0, 1.0]]), one, np.array([[0.0, 3.0]]), 1.0, 0.8),
+        ),
         Case("gains near their floor 0.01", (*floor, 5.0, 0.8)),
         Case("five points in full motion", (*state, 20.0, 0.8)),
     ]
@@ -382,6 +389,7 @@ EXERCISES = (
         returns=("sigma",),
         properties=(reaches_perplexity,),
         by_property=("sigma",),
+        time_limit=10.0,
         condition=1e6,  # a search that stops at 1e-4 of the perplexity still shows which mistake it is
         requires=("conditional-affinities", "perplexity"),
         hints=(

@@ -375,8 +375,9 @@ def _(D, target):
         d = np.delete(row, i)
         d = d - d.min()
         beta, low, high = 1.0, 0.0, np.inf
-        for _ in range(200):
-            p = softmax(-beta * d)
+        for _ in range(60):
+            p = np.exp(-beta * d)
+            p = p / p.sum()
             if entropy(p) > np.log(target):
                 low, beta = beta, beta * 2 if high == np.inf else (beta + high) / 2
             else:
@@ -1135,7 +1136,7 @@ def _(X):
 @known.mistake(
     "pca-start",
     "each column scaled",
-    "Each column was scaled by itself; one factor for both keeps the shape of the cloud.",
+    "Both columns have the same spread: each was scaled by itself, or the singular values are missing. One factor for both keeps the shape of the cloud.",
 )
 def _(X):
     Y = S.pca_start(X)
@@ -1149,16 +1150,6 @@ def _(X):
 )
 def _(X):
     return S.pca_start(X) * np.linalg.svd(X - X.mean(0), compute_uv=False)[0] / np.sqrt(len(X)) / 1e-4
-
-
-@known.mistake(
-    "pca-start",
-    "singular values missing",
-    "The columns of U all have the same length; multiply them by the singular values.",
-)
-def _(X):
-    U = np.linalg.svd(X - X.mean(0), full_matrices=False)[0][:, :2]
-    return 1e-4 * positive(U) / U[:, 0].std()
 
 
 @known.mistake(
@@ -1235,7 +1226,7 @@ def run(
         seen = (factor if early else late_factor) * P
         costs.append(S.kl_divergence(seen if cost_P else P, S.student_t_affinities(Y)[0]))
         dC_dY = (gradient or S.tsne_gradient)(seen, Y)
-        rate_now = max(len(X) / 12, 50) if rate is None else rate
+        rate_now = len(X) / 12 if rate is None else rate
         Y, velocity, gains = S.optimiser_step(Y, velocity, gains, dC_dY, rate_now, 0.5 if early else late)
     return Y, np.array(costs)
 
@@ -1307,11 +1298,11 @@ def _(X, target, n_iter, exaggeration_iter):
 
 @known.mistake(
     "tsne",
-    "learning rate n/12",
-    "The learning rate is n / 12 here, which is tiny for few points: it is max(n / 12, 50).",
+    "learning rate 200",
+    "The learning rate is the constant 200 of older programs; here it is n / 12, so that it fits any n.",
 )
 def _(X, target, n_iter, exaggeration_iter):
-    return run(X, target, n_iter, exaggeration_iter, rate=len(X) / 12)
+    return run(X, target, n_iter, exaggeration_iter, rate=200.0)
 
 
 @known.alternative("tsne", "written out")
@@ -1329,7 +1320,7 @@ def _(X, target, n_iter, exaggeration_iter):
         W = zero_diagonal(1 / (1 + cdist(Y, Y, "sqeuclidean")))
         costs[t] = xlogy(P, P).sum() - xlogy(P, np.where(P > 0, W / W.sum(), 1)).sum()
         gradient = 4 * springs(((12 if t < exaggeration_iter else 1) * P - W / W.sum()) * W, Y)
-        Y, v, g = step(Y, v, g, gradient, 50.0, 0.5 if t < exaggeration_iter else 0.8)
+        Y, v, g = step(Y, v, g, gradient, len(X) / 12, 0.5 if t < exaggeration_iter else 0.8)
     return Y, costs
 
 
@@ -1342,5 +1333,41 @@ def _(X, target, n_iter, exaggeration_iter):
     for steps, factor, momentum in ((exaggeration_iter, 12, 0.5), (n_iter - exaggeration_iter, 1, 0.8)):
         for _ in range(steps):
             costs.append(float(S.kl_divergence(P, S.student_t_affinities(state[0])[0])))
-            state = S.optimiser_step(*state, S.tsne_gradient(factor * P, state[0]), max(len(X) / 12, 50), momentum)
+            state = S.optimiser_step(*state, S.tsne_gradient(factor * P, state[0]), len(X) / 12, momentum)
     return state[0], np.asarray(costs)
+
+
+# ---------------------------------------------------------------- mutants that change nothing
+
+known.equivalent("perplexity", "line 7: `1` -> `2`", "the logarithm taken in place of that of 0 is multiplied by p = 0")
+for bound in ("line 9: `1e-08` -> `2e-08`", "line 9: `100000000.0` -> `200000000.0`", "line 10: `60` -> `61`"):
+    known.equivalent("sigma-search", bound, "a slightly other interval or one more halving ends at the same σ")
+known.equivalent(
+    "sigma-search",
+    "line 12: `perplexity(conditional_affinities(D, sigma)) > target` -> "
+    "`perplexity(conditional_affinities(D, sigma)) >= target`",
+    "where the perplexity equals the target, both ends lead to the same σ",
+)
+known.equivalent(
+    "pca-start",
+    "line 9: `np.linalg.svd(X - X.mean(0), full_matrices=False)` -> `np.linalg.svd(X - X.mean(0))`",
+    "the full U has the same first columns",
+)
+known.equivalent("pca-start", "line 9: `False` -> `True`", "the full U has the same first columns")
+known.equivalent("pca-start", "line 9: `X - X.mean(0)` -> `X.mean(0) - X`", "the sign rule undoes it")
+known.equivalent(
+    "pca-start",
+    "line 11: `Y * np.sign(Y[np.abs(Y).argmax(0), [0, 1]])` -> `Y / np.sign(Y[np.abs(Y).argmax(0), [0, 1]])`",
+    "to divide by ±1 is to multiply by it",
+)
+for watched in (
+    "line 19: `if callback is not None:` -> `if False:`",
+    "line 20: `callback(t + 1, Y, costs[t])` -> `pass`",
+    "line 20: `callback(t + 1, Y, costs[t])` -> `callback(Y, t + 1, costs[t])`",
+    "line 20: `t + 1` -> `t - 1`",
+    "line 20: `t + 1` -> `t`",
+    "line 20: `t + 1` -> `1`",
+    "line 20: `1` -> `2`",
+    "line 20: `1` -> `0`",
+):
+    known.equivalent("tsne", watched, "the callback is for watching and carries no marks")
