@@ -100,9 +100,9 @@ def script_of(notebook_name: str) -> Path:
     return SOLUTIONS / f"{notebook_name}.py"
 
 
-def known_answers_of(notebook_name: str) -> Path:
-    """The module with the known answers of a notebook."""
-    return SOLUTIONS / "known_answers" / f"{exercises.MODULES[notebook_name]}.py"
+def known_answers_of(notebook_name: str) -> list[Path]:
+    """The modules with the known answers of a notebook: NAME.py and, for parts of it, NAME_part.py."""
+    return sorted((SOLUTIONS / "known_answers").glob(f"{exercises.MODULES[notebook_name]}*.py"))
 
 
 @functools.cache
@@ -144,20 +144,31 @@ def _grading(grade_id: str, grade: bool) -> dict[str, Any]:
 
 @functools.cache
 def load(notebook_name: str) -> KnownAnswers:
-    """The known answers of a notebook; none where there is no module. Raises CourseError for a broken one."""
-    path = known_answers_of(notebook_name)
-    if not path.exists():
-        return KnownAnswers(notebook_name)
+    """The known answers of a notebook, from its module and those of its parts; none where there is no module.
+
+    Raises CourseError for a broken one.
+    """
+    known = KnownAnswers(notebook_name)
+    for path in known_answers_of(notebook_name):
+        part = _load_module(path)
+        for kind in ("mistakes", "alternatives", "equivalents"):
+            for exercise_id, entries in getattr(part, kind).items():
+                for name, what in entries.items():
+                    known._add(getattr(known, kind), exercise_id, name, what)
+    return known
+
+
+def _load_module(path: Path) -> KnownAnswers:
+    """The `known` of one module of known answers."""
     spec = importlib.util.spec_from_file_location(f"known_answers_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        known = module.known
+        return module.known
     except CourseError:
         raise
     except Exception as error:
         what = last_line(error)
         raise CourseError(f"solutions/known_answers/{path.name} cannot be loaded: {what}") from error
-    return known

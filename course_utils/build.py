@@ -229,7 +229,7 @@ def faults(exercise: Exercise, source: str) -> list[str]:
     if not ast.get_docstring(found[0]):
         wrong.append("has no docstring")
     if source.count(BEGIN) != 1 or source.count(END) != 1 or source.index(BEGIN) > source.index(END):
-        wrong.append(f"needs one line `{BEGIN}` and below it one line `{END}`")
+        wrong.append(f"needs one line `{BEGIN}` and below it one `{END}`")
     return wrong
 
 
@@ -281,7 +281,7 @@ def judged_cases(exercise: Exercise, solution: authoring.Function, seed: int) ->
         what = outcome.error or ("it passes the time limit" if outcome.timed_out else "")
         if what:
             raise CourseError(f"{exercise.id!r}: the solution fails on the case {case.label!r}: {what}")
-        judged.append(JudgedCase(case.label, case.args, outcome.value, {}))
+        judged.append(JudgedCase(case.label, case.args, outcome.value, {}, case.names_mistakes))
     return judged
 
 
@@ -300,7 +300,7 @@ def difference(exercise_id: str, was: FrozenAnswers | None, now: FrozenAnswers) 
     exercise = exercises.get(exercise_id)
     if was.sentences != now.sentences or list(was.sentences) != list(now.sentences):
         return "known mistakes"
-    if [case.label for case in was.cases] != [case.label for case in now.cases]:
+    if [(case.label, case.names_mistakes) for case in was.cases] != [(c.label, c.names_mistakes) for c in now.cases]:
         return "cases"
     for old, new in zip(was.cases, now.cases, strict=True):
         if not _same_inputs(old.args, new.args):
@@ -321,7 +321,7 @@ def _same_inputs(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(_same_inputs(one[key], other[key]) for key in one)
     if isinstance(one, np.random.Generator):
         return type(one) is type(other) and one.seed == other.seed
-    if hasattr(one, "dtype") and (one.dtype != getattr(other, "dtype", None) or one.shape != other.shape):
+    if getattr(one, "dtype", None) != getattr(other, "dtype", None):
         return False
     return agree(one, other, 64.0)
 
@@ -441,13 +441,14 @@ def sources(name: str, plan: NotebookNode) -> dict[str, str]:
     modules += [path for folder in folders for path in sorted(folder.rglob("*.py"))]
     code = "\0".join(cell.source for cell in plan.cells if cell.cell_type == "code")
     data = [path for path in sorted((ROOT / "data").glob("*/*")) if path.suffix not in (".py", ".md")]
-    parts = ("__init__", "spec", exercises.MODULES[name])
-    exercise_files = [package / "exercises" / f"{part}.py" for part in parts]
+    module = exercises.MODULES[name]
+    exercise_files = [package / "exercises" / f"{part}.py" for part in ("__init__", "spec")]
+    exercise_files += sorted((package / "exercises").glob(f"{module}*.py"))
     return {
         "script": hash_of_files([authoring.script_of(name)]),
         "code cells": hashlib.sha256(code.encode()).hexdigest()[:16],
         "specification": hash_of_files(exercise_files),
-        "known answers": hash_of_files([authoring.known_answers_of(name)]),
+        "known answers": hash_of_files(authoring.known_answers_of(name)),
         "course_utils": hash_of_files(modules),
         "data": hash_of_files(data),
         "requirements.lock": hash_of_files([ROOT / "requirements.lock"]),

@@ -1,4 +1,7 @@
-"""The exercises of notebook 01, from SNE to t-SNE: inputs, how outputs are judged, and hints."""
+"""The exercises of notebook 01, from SNE to t-SNE: inputs, how outputs are judged, and hints.
+
+Parts A to C stand here, parts D and E in `sne_to_tsne_scale` and `sne_to_tsne_reading`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import numpy as np
 from scipy.special import softmax
 from scipy.stats import entropy
 
+from course_utils.exercises import sne_to_tsne_reading, sne_to_tsne_scale
 from course_utils.exercises.spec import Case, Exercise
 
 NOTEBOOK = "01_sne_to_tsne"
@@ -616,4 +620,6 @@ EXERCISES = (
             "The cost of iteration t belongs to the Y before that iteration's step: append it before you step.",
         ),
     ),
+    *sne_to_tsne_scale.EXERCISES,
+    *sne_to_tsne_reading.EXERCISES,
 )

@@ -24,6 +24,7 @@ The method:
     force_curves(distances, {"SNE": f, "t-SNE": g})  the force against distance
     curves(x, {name: y}, xlabel=, ylabel=, title=)   any few curves
     crowding({dimension: distances})     distances of pairs, in few and in many dimensions
+    stencils(m, nodes, weights)          points that share their charge among the nodes of a grid
     shepard(data_distances, {name: map_distances})   distances in maps against those in the data
 
 A run:
@@ -36,6 +37,7 @@ from __future__ import annotations
 
 from course_utils.plots.data import bars, image_row, matrix
 from course_utils.plots.figure import Picture, show
+from course_utils.plots.grids import stencils
 from course_utils.plots.maps import (
     map_with_images,
     map_with_words,
@@ -65,5 +67,6 @@ __all__ = [
     "scatter_map",
     "shepard",
     "show",
+    "stencils",
     "value_map",
 ]
