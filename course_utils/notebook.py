@@ -262,12 +262,13 @@ def _without_magics(source: str) -> str:
     """A cell's source as Python, line by line: magics become calls, which define nothing."""
     from IPython.core.inputtransformer2 import TransformerManager
 
-    if source.lstrip().startswith(TRANSPARENT_MAGICS):
+    first_word = source.split(maxsplit=1)[:1]
+    if not first_word:
+        return ""
+    if first_word[0] in TRANSPARENT_MAGICS:
         skipped = source.index("%%")
         line_end = source.find("\n", skipped)
         source = "" if line_end < 0 else source[:skipped] + "pass" + source[line_end:]
-    if not source.strip():
-        return ""
     return TransformerManager().transform_cell(source)
 
 
