@@ -32,10 +32,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 GB = 1e9
-DISK_NEEDED = 3 * GB  # a finished .venv with the test extra takes 2.1 GB without CUDA
+DISK_NEEDED = 3 * GB  # a finished .venv with the test extra takes 1.9 GB without CUDA
 CUDA_ESTIMATE = 2.2 * GB  # what torch 2.13 fetches beside itself, where the index does not tell
 CUDA_UNPACKED = 2.5  # times as large on disk as in the wheels
-LONGEST_INSIDE = 150  # characters of the longest path below the project folder once .venv is made
+LONGEST_INSIDE = 195  # characters of the longest path in a Windows .venv: a licence of torch
 WINDOWS_LONGEST = 259  # characters of a path, unless long paths are switched on
 CUDA_PACKAGE = re.compile(r"^(nvidia|cuda)-|^triton$")
 NETWORK_TROUBLE = re.compile(
@@ -65,7 +65,7 @@ def check_python(version, pyproject, which=shutil.which):
         return
     good = ["3.%d" % minor for minor in range(beyond[1] - 1, lowest[1] - 1, -1)]
     found = [name for name in ("python" + number for number in good) if which(name)]
-    todo = "run `%s start.py`, which is installed here" % found[0] if found else "install one from python.org"
+    todo = "try `%s start.py`" % found[0] if found else "install one from python.org"
     raise SetupError(
         "This is Python %d.%d, and the course runs on Python %s to %s: %s."
         % (version[0], version[1], good[-1], good[0], todo)
@@ -105,7 +105,7 @@ def check_path_length(root, windows, long_paths):
     if windows and not long_paths and len(str(root)) > longest:
         raise SetupError(
             "The folder's path has %d characters, and Windows allows about %d here: move the course to a "
-            "shorter path such as C:\\course." % (len(str(root)), longest)
+            "shorter path such as C:\\course, or switch long paths on in Windows." % (len(str(root)), longest)
         )
 
 
@@ -141,7 +141,7 @@ def fingerprint(root):
     digest = hashlib.sha256()
     for name in ("requirements.lock", "pyproject.toml"):
         digest.update((root / name).read_bytes() + b"\0")
-    facts = [sys.version, sysconfig.get_platform(), base_python(), str(root)]
+    facts = [sys.version, sysconfig.get_platform(), os.path.realpath(sys.base_prefix), str(root)]
     digest.update(json.dumps(facts).encode())
     return digest.hexdigest()
 
@@ -193,7 +193,7 @@ def venv_python(venv):
 
 def base_python():
     """The Python outside any virtual environment that this one comes from."""
-    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+    return getattr(sys, "_base_executable", None) or sys.executable
 
 
 def clean_environment(environ):
@@ -298,7 +298,7 @@ def run_pip(venv, arguments, log, progress=None):
     command = [str(venv_python(venv)), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
     process = subprocess.Popen(
         command,
-        cwd=str(ROOT),
+        cwd=str(venv.parent),
         env=clean_environment(os.environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -338,18 +338,25 @@ def run_pip(venv, arguments, log, progress=None):
 
 def explain_pip(output):
     """One sentence for the output of a pip that failed: which package, and what to do."""
-    missing = re.search(r"No matching distribution found for ([^\s;]+)", output)
+    missing = re.search(
+        r"No matching distribution found for ([^\s;]+)"
+        r"|no matching distributions available for your environment:\s+(\S+)",
+        output,
+    )
+    name = (missing.group(1) or missing.group(2)) if missing else ""
     if re.search(r"No space left on device|Errno 28|WinError 112", output):
         return "The disk is full: make about %.0f GB free and start again." % (DISK_NEEDED / GB)
     if NETWORK_TROUBLE.search(output):
         return (
             "The package index cannot be reached%s: check the network, and the proxy or index in your pip "
-            "configuration, and start again." % (" (asked for %s)" % missing.group(1) if missing else "")
+            "configuration, and start again." % (" (asked for %s)" % name if name else "")
         )
-    if missing:
+    if name:
+        pinned = re.search(r"\(constraint\) (%s==\S+)" % re.escape(name), output)
         return (
-            "There is no package %s for Python %d.%d on this kind of machine (%s): try another Python, best "
-            "or 3.13." % (missing.group(1), sys.version_info[0], sys.version_info[1], sysconfig.get_platform())
+            "The package index has no %s for Python %d.%d on this kind of machine (%s): try Python 3.12 or 3.13, and "
+            "if your pip is configured for another index, see that it has the package."
+            % ((pinned.group(1) if pinned else name, *sys.version_info[:2], sysconfig.get_platform()))
         )
     unbuilt = re.search(r"^error: (?:metadata-gen|failed-wheel)(?:.|\n)*?╰─> (?:from )?(\S+)", output, re.M)
     if unbuilt:
