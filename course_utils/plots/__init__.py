@@ -4,10 +4,11 @@ The last line of a cell shows its picture; `show(picture, alt=...)` shows one ea
 `title` (the one message) and `alt` (what the picture shows, for those who do not see it; else the title).
 
 Maps, Y (n, 2):
-    scatter_map(Y, labels)               coloured by class, names at the classes' medians or in a legend
+    scatter_map(Y, labels)               coloured by class; names=, notes={text: place}
     value_map(Y, values, value_name=)    coloured by a number
     map_with_images(Y, images, labels)   thumbnails that do not overlap, also framed by values=
-    map_with_words(Y, words)             words that do not overlap; highlight=, window=
+    map_with_words(Y, words)             words that do not overlap; highlight=
+    word_regions(Y, words, {heading: words}, radius=)   regions of such a map, from near
     maps_side_by_side(maps, labels, titles=)   small multiples
     image_row(images, captions)          pictures in one row
 
@@ -44,6 +45,7 @@ from course_utils.plots.maps import (
     maps_side_by_side,
     scatter_map,
     value_map,
+    word_regions,
 )
 from course_utils.plots.runs import Watch, cost_curve, scaling
 from course_utils.plots.theory import affinity_bells, crowding, curves, force_curves, heatmaps, shepard
@@ -69,4 +71,5 @@ __all__ = [
     "show",
     "stencils",
     "value_map",
+    "word_regions",
 ]

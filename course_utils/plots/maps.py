@@ -21,7 +21,6 @@ from course_utils.plots.figure import (
 )
 
 HALO = [withStroke(linewidth=3, foreground="white")]
-THUMBNAIL = 0.25  # inches
 
 
 @styled
@@ -30,21 +29,24 @@ def scatter_map(
     labels: Any = None,
     *,
     names: Mapping[Any, str] | None = None,
+    notes: Mapping[str, np.ndarray] | None = None,
     title: str = "A map",
     alt: str | None = None,
-    legend: bool = False,
     height: float = 6.0,
 ) -> Picture:
     """A map (n, 2), coloured by label, each class with its colour and marker shape.
 
-    Class names (`names[label]`, or the label) stand at the classes' medians, or in a legend on the right.
+    Class names (`names[label]`, or the label) stand at the classes' medians. With `notes` = {text: place (2,)} the
+    texts that fit stand on the map instead, and the classes in a legend on the right.
     """
     figure = new_picture(height, title, alt, f"A map of {len(Y):,} points{_in_classes(labels)}.")
     axes = figure.add_subplot()
-    draw_classes(axes, Y, labels, names, marker_area(len(Y)), at_centres=not legend)
+    draw_classes(axes, Y, labels, names, marker_area(len(Y)), at_centres=notes is None)
     bare_map_axes(axes)
-    if legend and labels is not None:
+    if notes is not None:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=legend_scale(len(Y)))
+        _settle(figure)
+        place_words(axes, np.array(list(notes.values())), list(notes))
     return figure
 
 
@@ -75,6 +77,7 @@ def map_with_images(
     *,
     values: np.ndarray | None = None,
     value_name: str = "",
+    side: float = 0.25,
     title: str = "A map",
     alt: str | None = None,
     height: float = 7.0,
@@ -82,7 +85,7 @@ def map_with_images(
     """A map (n, 2) with as many thumbnails as fit without overlap, over points coloured by label or value.
 
     `images` is (n, h, w), shown dark on light, or (n, h, w, 3) in colour with values in [0, 1].
-    With `values`, each thumbnail has a frame in its value's colour.
+    With `values`, each thumbnail has a frame in its value's colour. `side` is a thumbnail's, in inches.
     """
     figure = new_picture(height, title, alt, f"A map of {len(Y):,} points with thumbnails{_in_classes(labels)}.")
     axes = figure.add_subplot()
@@ -95,9 +98,9 @@ def map_with_images(
         frames = drawn.to_rgba(values)
     bare_map_axes(axes)
     _settle(figure)
-    side = THUMBNAIL * figure.dpi
-    zoom = side / max(images.shape[1:3]) / figure.dpi * 72
-    for i in _apart(axes.transData.transform(Y), side * 1.15, axes.bbox):
+    zoom = 72 * side / max(images.shape[1:3])
+    pixels = side * figure.dpi
+    for i in _apart(axes.transData.transform(Y), 1.15 * pixels, axes.bbox):
         picture = OffsetImage(images[i], zoom=zoom, cmap="gray_r", interpolation="nearest")
         frame = {"edgecolor": frames[i], "linewidth": 0.6 if values is None else 1.8, "facecolor": "white"}
         axes.add_artist(AnnotationBbox(picture, Y[i], pad=0.05, bboxprops=frame))
@@ -110,26 +113,54 @@ def map_with_words(
     words: Sequence[str],
     *,
     highlight: Sequence[str] = (),
-    window: tuple[float, float, float, float] | None = None,
     title: str = "A map of words",
     alt: str | None = None,
-    height: float = 7.0,
-    fontsize: float = 8.0,
+    height: float = 8.0,
 ) -> Picture:
     """A map (n, 2) with as many words as fit without overlap; the rest are grey dots.
 
     Words are placed in the given order, those in `highlight` first and in colour.
-    `window` = (left, right, bottom, top) shows one region of the map.
     """
     figure = new_picture(height, title, alt, f"A map of {len(Y):,} words.")
     axes = figure.add_subplot()
-    axes.scatter(Y[:, 0], Y[:, 1], s=5, color="#b4b8bd", linewidths=0)
+    axes.scatter(Y[:, 0], Y[:, 1], s=4, color="#b4b8bd", linewidths=0)
     bare_map_axes(axes)
-    if window is not None:
-        axes.set(xlim=window[:2], ylim=window[2:])
-        axes.set_aspect("equal", adjustable="box")
     _settle(figure)
-    place_words(axes, Y, words, highlight, fontsize)
+    place_words(axes, Y, words, highlight, fontsize=7.0)
+    return figure
+
+
+@styled
+def word_regions(
+    Y: np.ndarray,
+    words: Sequence[str],
+    regions: Mapping[str, Sequence[str]],
+    *,
+    radius: float,
+    highlight: Sequence[str] = (),
+    title: str = "Regions of a map of words",
+    alt: str | None = None,
+) -> Picture:
+    """A map (n, 2) seen from near: one square for each region {heading: words whose median is its centre}.
+
+    Each square reaches `radius`, in the map's units, from its centre.
+    """
+    rows = -(-len(regions) // 2)
+    figure = new_picture(4.3 * rows + 0.5, title, alt, f"Regions of the map: {', '.join(regions)}.")
+    grid = figure.subplots(rows, 2, squeeze=False).ravel()
+    place = {word: Y[i] for i, word in enumerate(words)}
+    for axes, (heading, group) in zip(grid, regions.items(), strict=False):
+        x, y = np.median([place[word] for word in group], axis=0)
+        axes.scatter(Y[:, 0], Y[:, 1], s=5, color="#b4b8bd", linewidths=0)
+        bare_map_axes(axes, label=False)
+        axes.set_aspect("equal", adjustable="box")
+        axes.set(xlim=(x - radius, x + radius), ylim=(y - radius, y + radius))
+        axes.set_title(heading, fontsize=10)
+    for axes in grid[len(regions) :]:
+        axes.set_visible(False)
+    _settle(figure)
+    for axes in grid[: len(regions)]:
+        place_words(axes, Y, words, highlight)
     return figure
 
 
@@ -141,11 +172,14 @@ def place_words(
     marked = set(highlight)
     taken: list[Bbox] = []
     written = []
+    left, right, bottom, top = *axes.get_xlim(), *axes.get_ylim()
     for i in sorted(range(len(words)), key=lambda i: words[i] not in marked):
+        if not (left <= Y[i, 0] <= right and bottom <= Y[i, 1] <= top):
+            continue
         text = axes.text(*Y[i], words[i], fontsize=fontsize, ha="center", va="center", path_effects=HALO)
         if words[i] in marked:
             text.set(color="#C04000", fontweight="bold", fontsize=fontsize + 1)
-        box = text.get_window_extent(renderer)
+        box = text.get_window_extent(renderer).padded(1)
         inside = axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1)
         if inside and not any(box.overlaps(other) for other in taken):
             taken.append(box)
