@@ -21,6 +21,12 @@ class CourseGroup(TyperGroup):
         except CourseError as problem:
             typer.secho(str(problem), fg=typer.colors.RED, err=True)
             raise typer.Exit(1) from None
+        except ModuleNotFoundError as missing:  # a homework folder is made without the author's modules
+            if not (missing.name or "").startswith("course_utils."):
+                raise
+            sentence = f"This folder has no author's part, so `course {ctx.invoked_subcommand}` does not work here."
+            typer.secho(sentence, fg=typer.colors.RED, err=True)
+            raise typer.Exit(1) from None
 
 
 app = typer.Typer(
