@@ -93,7 +93,7 @@ def _result(exercise_id: str, future: concurrent.futures.Future[Finding]) -> Fin
     try:
         return future.result(EXAMINATION_LIMIT)
     except CourseError as error:
-        what = str(error)
+        what = str(error).removeprefix(f"{exercise_id!r}: ")
     except (concurrent.futures.BrokenExecutor, TimeoutError) as error:
         what = f"its examination died or took more than {EXAMINATION_LIMIT} s ({type(error).__name__})."
     except Exception as error:
