@@ -31,9 +31,10 @@
 
 # %%
 import numpy as np
+import torch
 from sklearn.metrics import silhouette_score
 
-from course_utils import check, data, hint, metrics, pick_device, plots, progress  # noqa: F401
+from course_utils import check, data, hint, metrics, pick_device, plots, progress, widgets
 
 rng, device = np.random.default_rng(0), pick_device()
 
@@ -911,7 +912,7 @@ check("pca-start")
 # [hints: pca-start]
 
 # %% [markdown]
-# ## C3 · The whole algorithm
+# ## C3 · The descent
 #
 # One trick is left. In the beginning, all $p_{ij}$ are multiplied by 12, **early exaggeration**: attraction wins, each
 # neighbourhood contracts to a tight ball that moves through the empty space between the others to its kin. Then the
@@ -923,33 +924,58 @@ check("pca-start")
 # | momentum | 0.5 | 0.8 |
 
 # %% [markdown]
-# [exercise: tsne]
-# Put your functions together. The cost that you record is that of the *true* $P$, also while the gradient sees the exaggerated one:
-# otherwise the curve has a cliff where nothing happened.
+# [exercise: optimise]
+# The loop. The cost that you record is that of the *true* $P$, also while the gradient sees the exaggerated one: otherwise
+# the curve has a cliff where nothing happened.
 
 
-# %% exercise="tsne"
-def tsne(X, target=30.0, n_iter=500, exaggeration_iter=125, callback=None):
-    """t-SNE: affinities of X, PCA start, exaggerated descent, descent.
+# %% exercise="optimise"
+def optimise(P, Y, n_iter=500, exaggeration_iter=125, callback=None):
+    """Descend from the map Y on the t-SNE cost of P, first exaggerated, then not.
 
-    X: (n, d). target: the perplexity. Returns (Y, costs): Y (n, 2); costs (n_iter,), costs[t] = KL(P || Q) of the
-    map before step t, with the true (not exaggerated) P. Start: pca_start(X), velocity 0, gains 1.
-    Step t: gradient of 12 P with momentum 0.5 where t < exaggeration_iter, else of P with momentum 0.8;
+    P: (n, n) joint affinities. Y: (n, 2), which stays as it is. Velocity 0 and gains 1 at the start.
+    Step t = 0, 1, ..., n_iter - 1: gradient of 12 P and momentum 0.5 where t < exaggeration_iter, else of P and 0.8;
     learning rate n / 12. If `callback` is given, callback(t + 1, Y, costs[t]) is called after each step.
+    Returns (Y, costs): the last Y (n, 2), and costs (n_iter,), where costs[t] = KL(P || Q) of the map *before* step t,
+    with the true (not exaggerated) P.
     """
     ### BEGIN SOLUTION
-    D = squared_distances(X)
-    P = joint_affinities(conditional_affinities(D, find_sigmas(D, target)))
-    Y = pca_start(X)
     velocity, gains, costs = np.zeros_like(Y), np.ones_like(Y), []
     for t in range(n_iter):
         early = t < exaggeration_iter
         costs.append(kl_divergence(P, student_t_affinities(Y)[0]))
         dC_dY = tsne_gradient(12 * P if early else P, Y)
-        Y, velocity, gains = optimiser_step(Y, velocity, gains, dC_dY, len(X) / 12, 0.5 if early else 0.8)
+        Y, velocity, gains = optimiser_step(Y, velocity, gains, dC_dY, len(P) / 12, 0.5 if early else 0.8)
         if callback is not None:
             callback(t + 1, Y, costs[t])
     return Y, np.array(costs)
+    ### END SOLUTION
+
+
+# %%
+check("optimise")
+
+# %% [markdown]
+# [hints: optimise]
+
+# %% [markdown]
+# ## C4 · The whole algorithm
+
+# %% [markdown]
+# [exercise: tsne]
+# From data to map: distances, widths, affinities, start, descent. All of them are yours.
+
+
+# %% exercise="tsne"
+def tsne(X, perplexity=30.0, n_iter=500, exaggeration_iter=125, callback=None):
+    """t-SNE of X (n, d): joint affinities with the given perplexity, start from pca_start, then optimise.
+
+    Returns (Y, costs), as `optimise` does; n_iter, exaggeration_iter and callback are passed on to it.
+    """
+    ### BEGIN SOLUTION
+    D = squared_distances(X)
+    P = joint_affinities(conditional_affinities(D, find_sigmas(D, perplexity)))
+    return optimise(P, pca_start(X), n_iter, exaggeration_iter, callback)
     ### END SOLUTION
 
 
@@ -1440,7 +1466,7 @@ def grid_stencils(Y, spacing):
     return m, nodes.flatten(1), (L[0][:, :, None] * L[1][:, None, :]).flatten(1)
 
 
-m, nodes, weights = grid_stencils(torch.as_tensor(Y[::50] / 4), 0.5)  # 20 points of the map of part C, made smaller
+m, nodes, weights = grid_stencils(torch.as_tensor(Y[::50] / 10), 0.5)  # 20 points of the map of part C, made smaller
 assert torch.allclose(weights.sum(1), torch.ones(len(weights), dtype=weights.dtype))
 plots.stencils(m, nodes.numpy(), weights.numpy(), title="Each point shares its charge among the nine nodes around it")
 

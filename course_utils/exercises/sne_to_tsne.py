@@ -5,10 +5,12 @@ Parts A to C stand here, parts D and E in `sne_to_tsne_scale` and `sne_to_tsne_r
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
+from scipy.optimize import brentq
+from scipy.special import rel_entr, softmax
 from scipy.stats import entropy
 
 from course_utils.exercises import sne_to_tsne_reading, sne_to_tsne_scale
@@ -311,14 +313,62 @@ def start_cases(rng: np.random.Generator) -> list[Case]:
     ]
 
 
-def tsne_cases(rng: np.random.Generator) -> list[Case]:
-    """Short runs: only the exaggerated phase, both phases, and no exaggeration at all."""
-    clusters = np.repeat(4 * rng.normal(size=(3, 5)), 8, axis=0) + rng.normal(size=(24, 5))
+def optimise_cases(rng: np.random.Generator) -> list[Case]:
+    """Short runs from small and from wide maps: only the exaggerated phase, both phases, no exaggeration at all."""
     return [
-        Case("24 points, 5 iterations, all of them exaggerated", (clusters, 6.0, 5, 5)),
-        Case("24 points, 12 iterations, the first 6 exaggerated", (clusters, 6.0, 12, 6)),
-        Case("20 points, 8 iterations, none exaggerated", (points(rng, 20, 4), 5.0, 8, 0)),
+        Case("8 points, 3 iterations, all of them exaggerated", (joint(rng, 8), points(rng, 8, 2), 3, 3)),
+        Case("12 points, 8 iterations, the first 4 exaggerated", (joint(rng, 12), 0.1 * points(rng, 12, 2), 8, 4)),
+        Case("10 points, 6 iterations, none exaggerated", (joint(rng, 10), points(rng, 10, 2), 6, 0)),
+        Case("9 points, a tiny start, 5 iterations, 2 exaggerated", (joint(rng, 9), 1e-4 * points(rng, 9, 2), 5, 2)),
     ]
+
+
+def tsne_cases(rng: np.random.Generator) -> list[Case]:
+    """Clusters in five dimensions, at two perplexities."""
+    clusters = np.repeat(6 * rng.normal(size=(3, 5)), 16, axis=0) + rng.normal(size=(48, 5))
+    return [
+        Case("48 points in three clusters, perplexity 8, 150 iterations", (clusters, 8.0, 150, 50)),
+        Case("30 points, perplexity 5, 100 iterations", (points(rng, 30, 4), 5.0, 100, 30)),
+    ]
+
+
+def map_is_good(args: Args, got: Any, expected: Any) -> str | None:
+    """The map's cost, computed here from the data, is about as low as the solution's; the costs belong to the map."""
+    X, target, n_iter, _ = args
+    D, n = distances(X), len(X)
+    rows = np.zeros((n, n))
+    for i in range(n):
+        others = np.delete(D[i], i) - np.delete(D[i], i).min()
+        excess = partial(lambda u, d: entropy(softmax(-np.exp(u) * d)) - np.log(target), d=others)
+        rows[i, np.arange(n) != i] = softmax(-np.exp(brentq(excess, -25, 25)) * others)
+    P = (rows + rows.T) / (2 * n)
+
+    def cost(Y: np.ndarray) -> float:
+        W = 1 / (1 + distances(Y)) - np.eye(n)
+        return float(rel_entr(P, W / W.sum()).sum())
+
+    Y, costs = got
+    # the start is so small that Q is uniform: its cost depends on P alone
+    uniform = float(rel_entr(P, (1 - np.eye(n)) / (n * (n - 1))).sum())
+    if abs(costs[0] - uniform) > 1e-3 * uniform:
+        return f"The first cost is {costs[0]:.5g}, but with the right affinities and start it is {uniform:.5g}."
+    mine, best = cost(Y), cost(expected[0])
+    if mine > 1.15 * best + 0.02:
+        return f"After {n_iter} iterations the cost of the map should be about {best:.3g}; that of yours is {mine:.3g}."
+    if abs(costs[-1] - mine) > 0.05 * mine + 0.02:
+        return f"The last cost, {costs[-1]:.3g}, does not belong to the map that is returned, whose cost is {mine:.3g}."
+    return None
+
+
+# ---------------------------------------------------------------- a library's version, for later notebooks
+
+
+def scikit_learn_tsne(X: np.ndarray, perplexity: float = 30.0, n_iter: int = 500, **options: Any) -> tuple[Any, Any]:
+    """What `tsne` returns, by scikit-learn: the map (n, 2), and the final cost alone. Other options are its own."""
+    from sklearn.manifold import TSNE
+
+    fitted = TSNE(perplexity=perplexity, max_iter=max(n_iter, 250), init="pca", random_state=0).fit(X)
+    return fitted.embedding_, np.array([fitted.kl_divergence_])
 
 
 EXERCISES = (
@@ -590,34 +640,51 @@ EXERCISES = (
         ),
     ),
     Exercise(
+        id="optimise",
+        notebook=NOTEBOOK,
+        name="optimise",
+        title="The descent",
+        points=2,
+        difficulty=3,
+        minutes=20,
+        cases=optimise_cases,
+        takes=("P", "Y", "n_iter", "exaggeration_iter"),
+        returns=("Y", "costs"),
+        condition=1e9,  # a small start grows by orders of magnitude within a few exaggerated steps
+        requires=("kl-divergence", "student-t-q", "tsne-gradient", "optimiser-step"),
+        hints=(
+            "In the loop: `early = t < exaggeration_iter` decides about exaggeration and momentum. The gradient is "
+            "taken of the exaggerated P, the cost of the true one.",
+            "The cost of iteration t belongs to the Y before that iteration's step: append it before you step.",
+        ),
+    ),
+    Exercise(
         id="tsne",
         notebook=NOTEBOOK,
         name="tsne",
         title="The whole algorithm",
-        points=3,
-        difficulty=3,
-        minutes=25,
+        points=1,
+        difficulty=2,
+        minutes=8,
         cases=tsne_cases,
-        takes=("X", "target", "n_iter", "exaggeration_iter"),
+        takes=("X", "perplexity", "n_iter", "exaggeration_iter"),
         returns=("Y", "costs"),
-        condition=1e9,  # a start of size 1e-4 grows by orders of magnitude within a few exaggerated steps
+        by_property=("Y", "costs"),
+        properties=(map_is_good,),
+        condition=1e9,
+        time_limit=10.0,
         requires=(
             "squared-distances",
             "conditional-affinities",
-            "perplexity",
             "sigma-search",
             "joint-affinities",
-            "kl-divergence",
-            "student-t-q",
-            "tsne-gradient",
-            "optimiser-step",
             "pca-start",
+            "optimise",
         ),
+        library=scikit_learn_tsne,
         hints=(
-            "Before the loop: D, sigma, P, and the state: Y from `pca_start`, velocity 0, gains 1.",
-            "In the loop: `early = t < exaggeration_iter` decides about exaggeration and momentum. The gradient is "
-            "taken of the exaggerated P, the cost of the true one.",
-            "The cost of iteration t belongs to the Y before that iteration's step: append it before you step.",
+            "D from X, sigma from D, P(j|i) from both, the joint P from that: one line each, or two in all.",
+            "`optimise` takes the joint P and the start, `pca_start(X)`, and returns what this function returns.",
         ),
     ),
     *sne_to_tsne_scale.EXERCISES,

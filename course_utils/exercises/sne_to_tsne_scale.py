@@ -32,19 +32,21 @@ def repulsion_cases(rng: np.random.Generator) -> list[Case]:
         Case("seven points, one row a tile", (tensor(rng.normal(size=(7, 2))), 1)),
         Case("ten points, tiles of 4, 4 and 2", (tensor(3 * rng.normal(size=(10, 2))), 4)),
         Case("two points at the same place", (tensor(twins), 4)),
-        Case("a wide map in float32, a tile larger than n", (tensor(20 * rng.normal(size=(12, 2)), "float32"), 100)),
+        Case("a wider map in float32, a tile larger than n", (tensor(5 * rng.normal(size=(12, 2)), "float32"), 100)),
     ]
 
 
 def neighbours_cases(rng: np.random.Generator) -> list[Case]:
-    """On a line by hand, blocks that do not divide n, duplicates, k = n - 1, float32."""
+    """On a line by hand, blocks that do not divide n, duplicates, rounding below 0, k = n - 1, float32."""
     line = np.array([[0.0], [1.0], [3.0], [7.0]])
-    twins = rng.normal(size=(8, 3))
-    twins[5] = twins[2]
+    twins = rng.integers(-20, 21, size=(8, 3)).astype(np.float64)  # whole numbers, so that distances are exact ...
+    twins[[2, 5]] = 50  # ... and nobody else has to choose between the two
+    pairs = np.repeat(30 * rng.normal(size=(30, 10)), 2, axis=0)  # unless clamped, some distance of 0 rounds below it
     return [
         Case("four points at 0, 1, 3 and 7 on a line, k = 2, blocks of 4", (tensor(line), 2, 4)),
         Case("nine points, blocks of 4, 4 and 1", (tensor(rng.normal(size=(9, 3))), 3, 4)),
         Case("two equal points: neighbours of each other at distance 0", (tensor(twins), 2, 3)),
+        Case("thirty pairs of equal points in float32", (tensor(pairs, "float32"), 3, 8), names_mistakes=False),
         Case("all others are neighbours, k = n − 1, one row a block", (tensor(rng.normal(size=(6, 4))), 5, 1)),
         Case("twenty points in float32, a block larger than n", (tensor(rng.normal(size=(20, 5)), "float32"), 4, 64)),
     ]
@@ -53,8 +55,8 @@ def neighbours_cases(rng: np.random.Generator) -> list[Case]:
 def attraction_cases(rng: np.random.Generator) -> list[Case]:
     """By hand, random edges out of order, an isolated point, one point with many edges, float32."""
     line = np.array([[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]])
-    i, j = rng.integers(0, 8, size=(2, 40))
-    i, j = i[i != j], j[i != j]
+    pairs = rng.permutation([(i, j) for i in range(8) for j in range(8) if i != j])
+    i, j = pairs[:40].T
     star = np.arange(1, 6)
     return [
         Case(

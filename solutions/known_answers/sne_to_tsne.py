@@ -1198,71 +1198,134 @@ def _(X):
     return 1e-4 * Y / Y[:, 0].std()
 
 
-# ---------------------------------------------------------------- tsne
+# ---------------------------------------------------------------- optimise
 
 
-def run(
-    X,
-    target,
-    n_iter,
-    exaggeration_iter,
-    *,
-    start=None,
-    factor=12.0,
-    late=0.8,
-    P=None,
-    late_factor=1.0,
-    gradient=None,
-    cost_P=None,
-    rate=None,
-):
-    """The right algorithm with the places for mistakes left open."""
-    D = S.squared_distances(X)
-    P = S.joint_affinities(S.conditional_affinities(D, S.find_sigmas(D, target))) if P is None else P
-    Y = S.pca_start(X) if start is None else start
+def descend(P, Y, n_iter, exaggeration_iter, factor=12.0, late=0.8, late_factor=1.0, cost_of_seen=False, rate=None):
+    """The right descent with the places for mistakes left open."""
     velocity, gains, costs = np.zeros_like(Y), np.ones_like(Y), []
+    rate = len(P) / 12 if rate is None else rate
     for t in range(n_iter):
         early = t < exaggeration_iter
         seen = (factor if early else late_factor) * P
-        costs.append(S.kl_divergence(seen if cost_P else P, S.student_t_affinities(Y)[0]))
-        dC_dY = (gradient or S.tsne_gradient)(seen, Y)
-        rate_now = len(X) / 12 if rate is None else rate
-        Y, velocity, gains = S.optimiser_step(Y, velocity, gains, dC_dY, rate_now, 0.5 if early else late)
+        costs.append(S.kl_divergence(seen if cost_of_seen else P, S.student_t_affinities(Y)[0]))
+        dC_dY = S.tsne_gradient(seen, Y)
+        Y, velocity, gains = S.optimiser_step(Y, velocity, gains, dC_dY, rate, 0.5 if early else late)
     return Y, np.array(costs)
 
 
 @known.mistake(
-    "tsne",
+    "optimise",
     "exaggeration never removed",
     "The exaggeration is never taken away: from `exaggeration_iter` on the gradient must see P itself.",
 )
-def _(X, target, n_iter, exaggeration_iter):
-    return run(X, target, n_iter, exaggeration_iter, late_factor=12.0)
+def _(P, Y, n_iter, exaggeration_iter):
+    return descend(P, Y, n_iter, exaggeration_iter, late_factor=12.0)
 
 
 @known.mistake(
-    "tsne",
+    "optimise",
     "no exaggeration",
     "There is no early exaggeration: in the first iterations the gradient must be that of 12 P.",
 )
-def _(X, target, n_iter, exaggeration_iter):
-    return run(X, target, n_iter, exaggeration_iter, factor=1.0)
+def _(P, Y, n_iter, exaggeration_iter):
+    return descend(P, Y, n_iter, exaggeration_iter, factor=1.0)
+
+
+@known.mistake("optimise", "exaggeration 4", "The exaggeration is 4, as in the first t-SNE programs; here it is 12.")
+def _(P, Y, n_iter, exaggeration_iter):
+    return descend(P, Y, n_iter, exaggeration_iter, factor=4.0)
 
 
 @known.mistake(
-    "tsne",
+    "optimise",
     "cost of the exaggerated P",
     "The cost is taken of the exaggerated P, so the curve has a cliff: record KL of the true P.",
 )
-def _(X, target, n_iter, exaggeration_iter):
-    return run(X, target, n_iter, exaggeration_iter, cost_P=True)
+def _(P, Y, n_iter, exaggeration_iter):
+    return descend(P, Y, n_iter, exaggeration_iter, cost_of_seen=True)
 
 
 @known.mistake(
-    "tsne", "momentum never changed", "The momentum stays at 0.5: it rises to 0.8 when the exaggeration ends."
+    "optimise", "momentum never changed", "The momentum stays at 0.5: it rises to 0.8 when the exaggeration ends."
 )
-def _(X, target, n_iter, exaggeration_iter):
-    return run(X, target, n_iter, exaggeration_iter, late=0.5)
+def _(P, Y, n_iter, exaggeration_iter):
+    return descend(P, Y, n_iter, exaggeration_iter, late=0.5)
+
+
+@known.mistake(
+    "optimise",
+    "cost after the step",
+    "costs[t] is the cost after step t; asked for is the one before it, so that costs[0] belongs to the start.",
+)
+def _(P, Y, n_iter, exaggeration_iter):
+    Y, costs = descend(P, Y, n_iter, exaggeration_iter)
+    return Y, np.append(costs[1:], S.kl_divergence(P, S.student_t_affinities(Y)[0]))
+
+
+@known.mistake(
+    "optimise",
+    "one exaggerated step too many",
+    "One step too many is exaggerated: it is t < exaggeration_iter, counting from 0.",
+)
+def _(P, Y, n_iter, exaggeration_iter):
+    return descend(P, Y, n_iter, exaggeration_iter + 1)
+
+
+@known.mistake(
+    "optimise",
+    "learning rate 200",
+    "The learning rate is the constant 200 of older programs; here it is n / 12, so that it fits any n.",
+)
+def _(P, Y, n_iter, exaggeration_iter):
+    return descend(P, Y, n_iter, exaggeration_iter, rate=200.0)
+
+
+@known.mistake(
+    "optimise",
+    "velocity thrown away",
+    "Velocity and gains begin anew in each step: keep what `optimiser_step` returns for the next one.",
+)
+def _(P, Y, n_iter, exaggeration_iter):
+    costs = []
+    for t in range(n_iter):
+        costs.append(S.kl_divergence(P, S.student_t_affinities(Y)[0]))
+        dC_dY = S.tsne_gradient((12 if t < exaggeration_iter else 1) * P, Y)
+        momentum = 0.5 if t < exaggeration_iter else 0.8
+        Y = S.optimiser_step(Y, np.zeros_like(Y), np.ones_like(Y), dC_dY, len(P) / 12, momentum)[0]
+    return Y, np.array(costs)
+
+
+@known.alternative("optimise", "written out")
+def _(P, Y, n_iter, exaggeration_iter):
+    v, g = 0 * Y, 1 + 0 * Y
+    costs = np.empty(n_iter)
+    for t in range(n_iter):
+        W = zero_diagonal(1 / (1 + cdist(Y, Y, "sqeuclidean")))
+        costs[t] = xlogy(P, P).sum() - xlogy(P, np.where(P > 0, W / W.sum(), 1)).sum()
+        gradient = 4 * springs(((12 if t < exaggeration_iter else 1) * P - W / W.sum()) * W, Y)
+        Y, v, g = step(Y, v, g, gradient, len(P) / 12, 0.5 if t < exaggeration_iter else 0.8)
+    return Y, costs
+
+
+@known.alternative("optimise", "phases as two loops")
+def _(P, Y, n_iter, exaggeration_iter):
+    state = (Y, np.zeros((len(Y), 2)), np.ones((len(Y), 2)))
+    costs = []
+    for steps, factor, momentum in ((exaggeration_iter, 12, 0.5), (n_iter - exaggeration_iter, 1, 0.8)):
+        for _ in range(steps):
+            costs.append(float(S.kl_divergence(P, S.student_t_affinities(state[0])[0])))
+            state = S.optimiser_step(*state, S.tsne_gradient(factor * P, state[0]), len(P) / 12, momentum)
+    return state[0], np.asarray(costs)
+
+
+# ---------------------------------------------------------------- tsne
+
+
+def joint_of(X, target):
+    """The joint affinities of X (n, n)."""
+    D = S.squared_distances(X)
+    return S.joint_affinities(S.conditional_affinities(D, S.find_sigmas(D, target)))
 
 
 @known.mistake(
@@ -1272,69 +1335,58 @@ def _(X, target, n_iter, exaggeration_iter):
 )
 def _(X, target, n_iter, exaggeration_iter):
     D = S.squared_distances(X)
-    return run(X, target, n_iter, exaggeration_iter, P=S.conditional_affinities(D, S.find_sigmas(D, target)))
+    return S.optimise(S.conditional_affinities(D, S.find_sigmas(D, target)), S.pca_start(X), n_iter, exaggeration_iter)
 
 
 @known.mistake(
-    "tsne",
-    "cost after the step",
-    "costs[t] is the cost after step t; asked for is the one before it, so that costs[0] belongs to the start.",
+    "tsne", "distances not squared", "The affinities were made from distances; they need the squared distances."
 )
 def _(X, target, n_iter, exaggeration_iter):
-    Y, costs = run(X, target, n_iter, exaggeration_iter)
-    D = S.squared_distances(X)
+    D = np.sqrt(S.squared_distances(X))
     P = S.joint_affinities(S.conditional_affinities(D, S.find_sigmas(D, target)))
-    return Y, np.append(costs[1:], S.kl_divergence(P, S.student_t_affinities(Y)[0]))
+    return S.optimise(P, S.pca_start(X), n_iter, exaggeration_iter)
 
 
 @known.mistake(
     "tsne",
-    "one exaggerated step too many",
-    "One step too many is exaggerated: it is t < exaggeration_iter, counting from 0.",
+    "the same width for all",
+    "All points got the width of the first: pass the whole array that `find_sigmas` returns.",
 )
 def _(X, target, n_iter, exaggeration_iter):
-    return run(X, target, n_iter, exaggeration_iter + 1)
+    D = S.squared_distances(X)
+    sigma = np.full(len(X), S.find_sigmas(D, target)[0] ** 2)
+    P = S.joint_affinities(S.conditional_affinities(D, sigma))
+    return S.optimise(P, S.pca_start(X), n_iter, exaggeration_iter)
+
+
+@known.mistake("tsne", "no descent", "The start is returned without a descent: `optimise` must run from it.")
+def _(X, target, n_iter, exaggeration_iter):
+    return S.pca_start(X), S.optimise(joint_of(X, target), S.pca_start(X), n_iter, exaggeration_iter)[1]
 
 
 @known.mistake(
-    "tsne",
-    "learning rate 200",
-    "The learning rate is the constant 200 of older programs; here it is n / 12, so that it fits any n.",
+    "tsne", "perplexity ignored", "The perplexity that was asked for is ignored: pass it on to `find_sigmas`."
 )
 def _(X, target, n_iter, exaggeration_iter):
-    return run(X, target, n_iter, exaggeration_iter, rate=200.0)
+    return S.optimise(joint_of(X, 2.0), S.pca_start(X), n_iter, exaggeration_iter)
 
 
-@known.alternative("tsne", "written out")
+@known.alternative("tsne", "from functions of scipy, with another sign of the start")
 def _(X, target, n_iter, exaggeration_iter):
     D = cdist(X, X, "sqeuclidean")
     rows = np.zeros_like(D)
     for i in range(len(X)):
         others = np.arange(len(X)) != i
         rows[i, others] = softmax(-D[i, others] / (2 * one_sigma(D[i, others], target) ** 2))
-    P = (rows + rows.T) / rows.sum() / 2
-    Y = S.pca_start(X)
-    v, g = 0 * Y, 1 + 0 * Y
-    costs = np.empty(n_iter)
-    for t in range(n_iter):
-        W = zero_diagonal(1 / (1 + cdist(Y, Y, "sqeuclidean")))
-        costs[t] = xlogy(P, P).sum() - xlogy(P, np.where(P > 0, W / W.sum(), 1)).sum()
-        gradient = 4 * springs(((12 if t < exaggeration_iter else 1) * P - W / W.sum()) * W, Y)
-        Y, v, g = step(Y, v, g, gradient, len(X) / 12, 0.5 if t < exaggeration_iter else 0.8)
-    return Y, costs
+    return S.optimise((rows + rows.T) / rows.sum() / 2, -S.pca_start(X), n_iter, exaggeration_iter)
 
 
-@known.alternative("tsne", "costs as a list of floats, phases as two loops")
+@known.alternative("tsne", "with widths that are only as exact as their exercise asks for")
 def _(X, target, n_iter, exaggeration_iter):
     D = S.squared_distances(X)
-    P = S.joint_affinities(S.conditional_affinities(D, S.find_sigmas(D, target)))
-    state = (S.pca_start(X), np.zeros((len(X), 2)), np.ones((len(X), 2)))
-    costs = []
-    for steps, factor, momentum in ((exaggeration_iter, 12, 0.5), (n_iter - exaggeration_iter, 1, 0.8)):
-        for _ in range(steps):
-            costs.append(float(S.kl_divergence(P, S.student_t_affinities(state[0])[0])))
-            state = S.optimiser_step(*state, S.tsne_gradient(factor * P, state[0]), len(X) / 12, momentum)
-    return state[0], np.asarray(costs)
+    sigma = S.find_sigmas(D, target) * (1 + 4e-5 * (-1) ** np.arange(len(X)))
+    P = S.joint_affinities(S.conditional_affinities(D, sigma))
+    return S.optimise(P, S.pca_start(X), n_iter, exaggeration_iter)
 
 
 # ---------------------------------------------------------------- mutants that change nothing
@@ -1361,13 +1413,13 @@ known.equivalent(
     "to divide by ±1 is to multiply by it",
 )
 for watched in (
-    "line 19: `if callback is not None:` -> `if False:`",
-    "line 20: `callback(t + 1, Y, costs[t])` -> `pass`",
-    "line 20: `callback(t + 1, Y, costs[t])` -> `callback(Y, t + 1, costs[t])`",
-    "line 20: `t + 1` -> `t - 1`",
-    "line 20: `t + 1` -> `t`",
-    "line 20: `t + 1` -> `1`",
-    "line 20: `1` -> `2`",
-    "line 20: `1` -> `0`",
+    "line 17: `if callback is not None:` -> `if False:`",
+    "line 18: `callback(t + 1, Y, costs[t])` -> `pass`",
+    "line 18: `callback(t + 1, Y, costs[t])` -> `callback(Y, t + 1, costs[t])`",
+    "line 18: `t + 1` -> `t - 1`",
+    "line 18: `t + 1` -> `t`",
+    "line 18: `t + 1` -> `1`",
+    "line 18: `1` -> `2`",
+    "line 18: `1` -> `0`",
 ):
-    known.equivalent("tsne", watched, "the callback is for watching and carries no marks")
+    known.equivalent("optimise", watched, "the callback is for watching and carries no marks")
