@@ -44,7 +44,7 @@ class Explorer:
         from IPython.display import display
 
         box = ipywidgets.VBox([*self.controls.values(), self.shown])
-        display({**self.still().bundle(), **box._repr_mimebundle_()}, raw=True)
+        display({**box._repr_mimebundle_(), **self.still().bundle()}, raw=True)
 
 
 def perplexity_explorer(

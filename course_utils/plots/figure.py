@@ -67,15 +67,18 @@ class Picture(Figure):
     """
 
     alt = ""
+    colours = 256  # in the PNG
 
     def png(self, dpi: float = DPI) -> bytes:
-        """The picture as PNG, reduced to 256 colours, which makes it about three times smaller."""
+        """The picture as PNG with at most `colours` colours, which makes it about three times smaller."""
         drawn = io.BytesIO()
         with mpl.rc_context(STYLE):
             self.savefig(drawn, format="png", dpi=dpi)
         drawn.seek(0)
         small = io.BytesIO()
-        Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+        Image.open(drawn).convert("RGB").quantize(self.colours, dither=Image.Dither.NONE).save(
+            small, "png", optimize=True
+        )
         return small.getvalue()
 
     def html(self, dpi: float = DPI) -> str:

@@ -122,6 +122,7 @@ def map_with_words(
     Words are placed in the given order, those in `highlight` first and in colour.
     """
     figure = new_picture(height, title, alt, f"A map of {len(Y):,} words.")
+    figure.colours = 24  # hundreds of words make a large file, and black and grey need few colours
     axes = figure.add_subplot()
     axes.scatter(Y[:, 0], Y[:, 1], s=4, color="#b4b8bd", linewidths=0)
     bare_map_axes(axes)
@@ -217,10 +218,14 @@ def maps_side_by_side(
         axes.set_title(heading, fontsize=10)
     for axes in grid[len(maps) :]:
         axes.set_visible(False)
-    handles, written = grid[0].get_legend_handles_labels()
-    if len(handles) > 1 and not at_centres:
+    entries = {}  # a class may be missing from some of the maps
+    for axes in grid[: len(maps)]:
+        handles, written = axes.get_legend_handles_labels()
+        entries |= dict(zip(written, handles, strict=True))
+    if len(entries) > 1 and not at_centres:
         scale = legend_scale(len(maps[0])) * columns**0.35
-        figure.legend(handles, written, loc="outside lower center", ncols=min(len(handles), 10), markerscale=scale)
+        place = {"loc": "outside lower center", "ncols": min(len(entries), 10)}
+        figure.legend(entries.values(), entries.keys(), markerscale=scale, **place)
     return figure
 
 

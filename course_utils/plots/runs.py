@@ -45,6 +45,8 @@ def cost_curve(
     for (name, run), colour, dash in zip(runs.items(), LINES, DASHES, strict=False):
         iterations = every * np.arange(1, len(run) + 1)
         axes.plot(iterations, run, color=colour, linestyle=dash, linewidth=1.8, label=name)
+    if marks:
+        axes.margins(y=0.15)  # room for their texts
     for iteration, what in (marks or {}).items():
         axes.axvline(iteration, color=GREY, linewidth=1, linestyle=":")
         axes.annotate(
