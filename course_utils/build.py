@@ -451,6 +451,7 @@ def sources(name: str, plan: NotebookNode) -> dict[str, str]:
         "known answers": hash_of_files(authoring.known_answers_of(name)),
         "course_utils": hash_of_files(modules),
         "data": hash_of_files(data),
+        "results": hash_of_files(sorted((ROOT / "results").glob("*.json"))),
         "requirements.lock": hash_of_files([ROOT / "requirements.lock"]),
     }
 

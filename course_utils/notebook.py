@@ -90,8 +90,12 @@ def write_text(path: Path, text: str) -> None:
 
 def from_script(path: Path) -> NotebookNode:
     """The notebook that a percent script describes (author's side: needs Jupytext)."""
-    import jupytext
-
+    try:
+        import jupytext
+    except ModuleNotFoundError:
+        raise CourseError(
+            "Jupytext, which authors need, is not installed: `python3 start.py test` installs it."
+        ) from None
     if not path.exists():
         raise CourseError(f"There is no script {path.name} in the folder {path.parent.name}/.")
     return jupytext.read(path, fmt="py:percent")
