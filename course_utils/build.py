@@ -55,7 +55,7 @@ TOOLS = frozenset(
 
 # What never repeats: nbval does not compare the outputs of a cell with one of these in its source or output.
 UNREPEATABLE_SOURCE = re.compile(r"perf_counter|time\.time\(|%time|timeit")
-UNREPEATABLE_OUTPUT = re.compile(r"object at 0x|application/vnd\.jupyter\.widget-view|\d it/s|\bit/s\]")
+UNREPEATABLE_OUTPUT = re.compile(r"object at 0x|data:image/|application/vnd\.jupyter\.widget-view|\d it/s|\bit/s\]")
 
 KERNEL = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -421,7 +421,7 @@ def _shows_pass(cell: NotebookNode) -> bool:
 
 
 def cannot_repeat(cell: NotebookNode) -> bool:
-    """Whether a cell shows what differs from run to run: a clock, a widget's number, an address, stderr."""
+    """Whether a cell shows what differs between runs or machines: clocks, widgets, addresses, pixels, stderr."""
     if UNREPEATABLE_SOURCE.search(cell.source):
         return True
     shown = [output.get("text", "") for output in cell.outputs]

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from nbformat.v4 import new_code_cell, new_output
 from sample_project import NAME
 
 from course_utils import build, frozen, notebook
@@ -240,6 +241,22 @@ def test_what_cannot_repeat_is_left_out_of_the_comparison(project):
     assert tags["part-b-rows-5"] == ["nbval-ignore-output"]
     assert tags["check-scale"] == []
     assert "tags" not in notebook.read(project.released).cells[-1].metadata
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "expected"),
+    [
+        ("1 + 1", new_output("execute_result", {"text/plain": "2"}), False),
+        ("plot()", new_output("display_data", {"image/png": "aGVsbG8=", "text/plain": "<Figure size 640x480>"}), False),
+        ("plot()", new_output("display_data", {"text/html": "<img src='data:image/png;base64,aGVsbG8='>"}), True),
+        ("show()", new_output("display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}), True),
+        ("f", new_output("execute_result", {"text/plain": "<function f at 0x7f>, <object at 0x7f>"}), True),
+        ("warn()", new_output("stream", name="stderr", text="oh"), True),
+        ("start = time.perf_counter()", new_output("stream", name="stdout", text="3 s"), True),
+    ],
+)
+def test_what_differs_between_runs_or_machines_is_recognised(source, output, expected):
+    assert build.cannot_repeat(new_code_cell(source, outputs=[output])) is expected
 
 
 # ---------------------------------------------------------------- frozen answers, compared
