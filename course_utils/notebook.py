@@ -158,6 +158,7 @@ class CellDefinitions:
 
     number: int
     statements: tuple[Statement, ...] = ()
+    left_out: frozenset[str] = frozenset()  # names that its other statements, the experiments, bind
     problem: str | None = None  # a sentence where the cell cannot be read
     exercise: str | None = None
     checks: str | None = None
@@ -183,14 +184,14 @@ def definitions(notebook: NotebookNode) -> list[CellDefinitions]:
     for number, cell in enumerate(code_cells, start=1):
         who = {"exercise": exercise_of(cell), "checks": checked_by(cell)}
         try:
-            statements, flags = _statements(source_of(cell), f"<cell {number}>", flags)
+            statements, left_out, flags = _statements(source_of(cell), f"<cell {number}>", flags)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
             what = error.msg if isinstance(error, SyntaxError) else type(error).__name__
             problem = f"Code cell {number}{line} cannot be read: {what}."
             found.append(CellDefinitions(number, problem=problem, **who))
         else:
-            found.append(CellDefinitions(number, statements, **who))
+            found.append(CellDefinitions(number, statements, left_out, **who))
     return found
 
 
@@ -216,16 +217,22 @@ def load_definitions(notebook: NotebookNode, names: Mapping[str, str]) -> Loaded
 def make_namespace(cells: list[CellDefinitions], problems: list[str]) -> dict[str, Any]:
     """Run the definitions of cells in a new namespace; adds a sentence to `problems` for each that fails.
 
-    A constant that is computed from what an experiment would have made is left out without a word.
+    What is computed from something that an experiment would have made is left out without a word: a constant, or a
+    function with such a default.
     """
+    unmade: set[str] = set()
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
     for cell in cells:
+        unmade |= cell.left_out
         for statement in cell.statements:
             try:
                 exec(statement.code, namespace)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
+                unmade |= statement.binds
+                if isinstance(error, NameError) and error.name in unmade:
+                    continue
                 if statement.assigns and isinstance(error, NameError | AttributeError | TypeError):
                     continue
                 what = f"{type(error).__name__}: {str(error)[:200]}".rstrip(": ")
@@ -245,10 +252,11 @@ def _last_cell(cells: list[CellDefinitions], exercise: str, name: str) -> int | 
     return candidates[-1] if candidates else None
 
 
-def _statements(source: str, filename: str, flags: int) -> tuple[tuple[Statement, ...], int]:
-    """The compiled definitions in a cell's source, and the `__future__` flags from there on."""
+def _statements(source: str, filename: str, flags: int) -> tuple[tuple[Statement, ...], frozenset[str], int]:
+    """The compiled definitions in a cell's source, the names that the rest binds, and the `__future__` flags."""
     tree = ast.parse(_without_magics(source), filename)
     statements = []
+    left_out: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
             for alias in node.names:
@@ -259,7 +267,9 @@ def _statements(source: str, filename: str, flags: int) -> tuple[tuple[Statement
             code = compile(module, filename, "exec", flags=flags, dont_inherit=True)
             assigns = isinstance(node, ast.Assign | ast.AnnAssign)
             statements.append(Statement(code, _bound(node), node.lineno, assigns))
-    return tuple(statements), flags
+        else:
+            left_out |= _bound(node)
+    return tuple(statements), frozenset(left_out), flags
 
 
 def _without_magics(source: str) -> str:

@@ -78,6 +78,15 @@ def test_a_definition_that_fails_is_said_and_the_rest_is_made():
     ]
 
 
+def test_a_function_whose_default_is_an_experiments_result_is_left_out_without_a_word():
+    cells = make("game = play()\nfor step in game:\n    last = step", "def f(x, values=game.values):\n    return x")
+    cells.cells += make("@last\ndef g(): pass\ndef h(x=f): return 3\nK = 2").cells
+    loaded = notebook.load_definitions(cells, {})
+    assert loaded.names["K"] == 2
+    assert not {"f", "g", "h"} & loaded.names.keys()
+    assert loaded.problems == []
+
+
 def test_an_import_with_a_fallback_counts():
     names = names_of("try:\n    import no_such_module\nexcept ImportError:\n    no_such_module = None")
     assert names["no_such_module"] is None
