@@ -46,7 +46,6 @@ TOOLS = frozenset(
         "doctor",
         "lab",
         "mutants",
-        "notebook",
         "release",
         "testing",
         "validate",
