@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from course_utils.lab import private_environment
+from course_utils.lab import HOME, private_environment, write_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = ["-n", "2", "--dist", "loadfile"]  # two files at once; a notebook is a file
@@ -30,6 +30,7 @@ def steps(root: Path, pytest_arguments: list[str]) -> list[tuple[str, list[str] 
 
 def run_tests(pytest_arguments: list[str], root: Path = ROOT) -> int:
     """Run every step, with one thread a worker; returns 0 where all of them passed and 1 where not."""
+    write_settings(root / HOME)
     environment = private_environment(dict(os.environ), root) | dict.fromkeys(THREADS, "1")
     progress = tempfile.TemporaryDirectory()  # solutions that are run here are not the learner's progress
     environment["COURSE_PROGRESS"] = os.path.join(progress.name, "progress.json")
