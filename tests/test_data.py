@@ -533,3 +533,11 @@ def test_mnist_70k_is_fetched_over_https_with_known_checksums():
     assert all(re.fullmatch(r"[0-9a-f]{64}", file.sha256) for file in data_set.files)
     assert data_set.size == 9912422 + 28881 + 1648877 + 4542
     assert fetching.TIMEOUT_SECONDS <= 30
+
+
+def test_results_name_their_machine_and_a_missing_one_is_a_sentence():
+    measured = data.results("tsne_benchmark")
+    assert measured["machine"]["cpu"]
+    assert measured["source_sha256"]
+    with pytest.raises(CourseError, match="missing or damaged"):
+        data.results("nothing")

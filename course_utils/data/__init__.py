@@ -7,6 +7,7 @@ from course_utils.data.bundled import GameStates, game_states, game_thumbnail, g
 from course_utils.data.catalogue import DataFile, DataSet, available, cache_folder, verify
 from course_utils.data.corpora import Documents, docstrings
 from course_utils.data.fetching import fetch
+from course_utils.data.measured import results
 
 __all__ = [
     "DataFile",
@@ -22,5 +23,6 @@ __all__ = [
     "glove",
     "mnist",
     "mnist_70k",
+    "results",
     "verify",
 ]
