@@ -228,7 +228,10 @@ def main(
         raise typer.BadParameter(f"There is no method {', '.join(unknown)}; choose from {', '.join(METHODS)}.")
     os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # a thread that waits sleeps, so that other programs disturb less
+    settings = {"perplexity": PERPLEXITY, "iterations": N_ITER, "exaggerated": EXAGGERATED, "components": 50}
+    about = {"source_sha256": source_hash(), "machine": machine(threads, device), "settings": settings}
     functions, runs, errors = notebook_functions(), [], {}
+    out.parent.mkdir(parents=True, exist_ok=True)
     for size in n or [2500, 5000, 10_000]:
         X, labels = load(size)
         maps = []
@@ -241,11 +244,11 @@ def main(
         runs += measured(maps, X, labels, functions)
         if "ours" in (method or METHODS):
             errors = force_errors(next(Y for name, *_, Y in maps if name == "ours"), functions)
-    rows = summarise(runs)
-    settings = {"perplexity": PERPLEXITY, "iterations": N_ITER, "exaggerated": EXAGGERATED, "components": 50}
-    result = {"source_sha256": source_hash(), "machine": machine(threads, device), "settings": settings}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result | {"summary": rows, "force_error": errors, "runs": runs}, indent=1) + "\n")
+        rows = summarise(runs)
+        result = about | {"summary": rows, "force_error": errors, "runs": runs}
+        out.write_text(
+            json.dumps(result, indent=1) + "\n"
+        )  # after each size: a run that is cut short leaves the others
     show(rows)
 
 
