@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -67,18 +68,15 @@ class Picture(Figure):
     """
 
     alt = ""
-    colours = 256  # in the PNG
 
     def png(self, dpi: float = DPI) -> bytes:
-        """The picture as PNG with at most `colours` colours, which makes it about three times smaller."""
+        """The picture as PNG, reduced to 256 colours, which makes it about three times smaller."""
         drawn = io.BytesIO()
         with mpl.rc_context(STYLE):
             self.savefig(drawn, format="png", dpi=dpi)
         drawn.seek(0)
         small = io.BytesIO()
-        Image.open(drawn).convert("RGB").quantize(self.colours, dither=Image.Dither.NONE).save(
-            small, "png", optimize=True
-        )
+        with_few_colours(Image.open(drawn).convert("RGB")).save(small, "png", optimize=True)
         return small.getvalue()
 
     def html(self, dpi: float = DPI) -> str:
@@ -98,6 +96,23 @@ class Picture(Figure):
         from IPython.display import display
 
         display(self.bundle(), raw=True)
+
+
+def with_few_colours(image: Image.Image) -> Image.Image:
+    """An RGB image in 256 colours: white, and 255 that represent all *different* colours of the image.
+
+    Chosen by how many pixels have them, as is usual, the colours of a class with few points would get lost.
+    """
+    pixels = np.asarray(image).astype(np.int32) @ (1 << 16, 1 << 8, 1)  # (h, w), one number for each colour
+    numbers, which = np.unique(pixels, return_inverse=True)
+    different = numbers[:, None] >> (16, 8, 0) & 255  # (m, 3)
+    strip = Image.fromarray(different[None].astype(np.uint8))
+    chosen = strip.quantize(255, Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE).getpalette()
+    palette = np.array([255, 255, 255, *chosen]).reshape(-1, 3)  # (up to 256, 3)
+    nearest = ((different[:, None] - palette[None]) ** 2).sum(-1).argmin(1)  # (m,)
+    reduced = Image.fromarray(nearest[which].reshape(pixels.shape).astype(np.uint8), "P")
+    reduced.putpalette(palette.ravel().tolist())
+    return reduced
 
 
 def show(figure: Picture, alt: str | None = None) -> None:

@@ -122,7 +122,6 @@ def map_with_words(
     Words are placed in the given order, those in `highlight` first and in colour.
     """
     figure = new_picture(height, title, alt, f"A map of {len(Y):,} words.")
-    figure.colours = 24  # hundreds of words make a large file, and black and grey need few colours
     axes = figure.add_subplot()
     axes.scatter(Y[:, 0], Y[:, 1], s=4, color="#b4b8bd", linewidths=0)
     bare_map_axes(axes)
@@ -207,6 +206,7 @@ def maps_side_by_side(
 
     `labels` holds one label a point for all maps, or is a list with the labels of each map.
     """
+    columns = min(columns, len(maps))
     rows = -(-len(maps) // columns)
     shows = f"{len(maps)} maps: {'; '.join(titles)}."
     figure = new_picture(rows * (8.6 / columns) + 0.9, title, alt, shows)

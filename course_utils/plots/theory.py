@@ -71,7 +71,7 @@ def affinity_bells(
     reach = min(d[-1], 3.5 * max(sigmas.values()))
     grid = np.linspace(0, reach, 300)
     for (perplexity, sigma), colour, dash, marker in zip(sigmas.items(), LINES, DASHES, MARKERS, strict=False):
-        name = f"perplexity {perplexity:g}, $\\sigma$ = {sigma:.3g}"
+        name = f"perplexity {perplexity:.3g}, $\\sigma$ = {sigma:.3g}"
         left.plot(grid, np.exp(-(grid**2) / (2 * sigma**2)), color=colour, linestyle=dash, linewidth=2, label=name)
         weight = np.exp(-(d**2 - d[0] ** 2) / (2 * sigma**2))
         affinity = weight / weight.sum()
