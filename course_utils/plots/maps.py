@@ -126,7 +126,7 @@ def map_with_words(
     axes.scatter(Y[:, 0], Y[:, 1], s=4, color="#b4b8bd", linewidths=0)
     bare_map_axes(axes)
     _settle(figure)
-    place_words(axes, Y, words, highlight, fontsize=7.0)
+    place_words(axes, Y, words, highlight, fontsize=7.0, gap=3.0)
     return figure
 
 
@@ -165,13 +165,17 @@ def word_regions(
 
 
 def place_words(
-    axes: Axes, Y: np.ndarray, words: Sequence[str], highlight: Sequence[str] = (), fontsize: float = 8.0
-) -> list[str]:
-    """Write words at their points where there is room; returns those written. Needs a laid-out figure."""
+    axes: Axes,
+    Y: np.ndarray,
+    words: Sequence[str],
+    highlight: Sequence[str] = (),
+    fontsize: float = 8.0,
+    gap: float = 1.0,
+) -> None:
+    """Write words at their points where there is room, with `gap` pixels around each. Needs a laid-out figure."""
     renderer = axes.figure.canvas.get_renderer()
     marked = set(highlight)
     taken: list[Bbox] = []
-    written = []
     left, right, bottom, top = *axes.get_xlim(), *axes.get_ylim()
     for i in sorted(range(len(words)), key=lambda i: words[i] not in marked):
         if not (left <= Y[i, 0] <= right and bottom <= Y[i, 1] <= top):
@@ -179,14 +183,12 @@ def place_words(
         text = axes.text(*Y[i], words[i], fontsize=fontsize, ha="center", va="center", path_effects=HALO)
         if words[i] in marked:
             text.set(color="#C04000", fontweight="bold", fontsize=fontsize + 1)
-        box = text.get_window_extent(renderer).padded(1)
+        box = text.get_window_extent(renderer).padded(gap)
         inside = axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1)
         if inside and not any(box.overlaps(other) for other in taken):
             taken.append(box)
-            written.append(words[i])
         else:
             text.remove()
-    return written
 
 
 @styled
