@@ -48,7 +48,6 @@ PICTURES = {
     "force_curves": lambda Y, labels: plots.force_curves(distances, {"SNE": distances}, title="T"),
     "curves": lambda Y, labels: plots.curves(distances, {"a": distances}, xlabel="x", ylabel="y", title="T"),
     "crowding": lambda Y, labels: plots.crowding({2: distances, 100: distances**2}, title="T"),
-    "shepard": lambda Y, labels: plots.shepard(distances, {"SNE": distances}, title="T"),
     "stencils": lambda Y, labels: plots.stencils(4, np.arange(9)[None], np.full((1, 9), 1 / 9), title="T"),
     "cost_curve": lambda Y, labels: plots.cost_curve(costs, marks={10: "here"}, title="T"),
     "cost_curve, runs": lambda Y, labels: plots.cost_curve({"a": costs, "b": costs}, title="T"),

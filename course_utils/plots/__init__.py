@@ -10,23 +10,19 @@ Maps, Y (n, 2):
     map_with_words(Y, words)             words that do not overlap; highlight=
     word_regions(Y, words, {heading: words}, radius=)   regions of such a map, from near
     maps_side_by_side(maps, labels, titles=)   small multiples
-    image_row(images, captions)          pictures in one row
 
 The data:
-    image_row(images, title=)            the first in a frame, beside it the others
-    bars(heights, names, xlabel=, ylabel=, title=)
-    matrix(P, title=, classes=labels)    a large matrix as an image
+    image_row(images, captions)          pictures in one row, the first in a frame
+    bars(heights, names, xlabel=, ylabel=)   bars with their heights
+    matrix(P, classes=)                  a large matrix as a picture, rows sorted by class
 
 The method:
     heatmaps({"P": P, "Q": Q}, names=)   small matrices with the numbers in their cells
-    matrix(P, classes=, title=)          a large matrix as a picture, rows sorted by class
-    bars(heights, names, xlabel=, ylabel=, title=)   bars with their heights
     affinity_bells(distances, {perplexity: sigma})   one point's Gaussians and its neighbours' affinities
     force_curves(distances, {"SNE": f, "t-SNE": g})  the force against distance
     curves(x, {name: y}, xlabel=, ylabel=, title=)   any few curves
     crowding({dimension: distances})     distances of pairs, in few and in many dimensions
     stencils(m, nodes, weights)          points that share their charge among the nodes of a grid
-    shepard(data_distances, {name: map_distances})   distances in maps against those in the data
 
 A run:
     cost_curve(costs or {name: costs}, marks={250: "exaggeration ends"})
@@ -48,7 +44,7 @@ from course_utils.plots.maps import (
     word_regions,
 )
 from course_utils.plots.runs import Watch, cost_curve, scaling
-from course_utils.plots.theory import affinity_bells, crowding, curves, force_curves, heatmaps, shepard
+from course_utils.plots.theory import affinity_bells, crowding, curves, force_curves, heatmaps
 
 __all__ = [
     "Picture",
@@ -67,7 +63,6 @@ __all__ = [
     "matrix",
     "scaling",
     "scatter_map",
-    "shepard",
     "show",
     "stencils",
     "value_map",

@@ -161,32 +161,3 @@ def crowding(
     )
     axes.legend()
     return figure
-
-
-@styled
-def shepard(
-    data_distances: np.ndarray,
-    maps: Mapping[str, np.ndarray],
-    *,
-    title: str = "Distances in the map against distances in the data",
-    alt: str | None = None,
-    sample: int = 4000,
-) -> Picture:
-    """Shepard diagrams: for pairs of points, the distance in each map against that in the data, (m,) each.
-
-    At most `sample` pairs are drawn, evenly spread over the given ones, so that the cloud can be read.
-    """
-    shows = f"Clouds of pairs, one for each of {', '.join(maps)}."
-    figure = new_picture(WIDTH / max(len(maps), 2) + 0.4, title, alt, shows)
-    grid = figure.subplots(1, len(maps), squeeze=False)[0]
-    shown = np.linspace(0, len(data_distances) - 1, min(sample, len(data_distances))).astype(int)
-    for axes, (name, d), colour in zip(grid, maps.items(), LINES, strict=False):
-        axes.scatter(data_distances[shown], d[shown], s=3, color=colour, alpha=0.35, linewidths=0)
-        axes.set(
-            title=name,
-            xlabel="distance in the data",
-            ylabel="distance in the map",
-            xlim=(0, None),
-            ylim=(0, None),
-        )
-    return figure
