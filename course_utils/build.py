@@ -160,7 +160,7 @@ def heading(exercise: Exercise) -> str:
     parts = [f"**Exercise · {exercise.title}**", points, exercise.dots, f"{exercise.minutes} minutes"]
     if exercise.optional:
         parts.append("optional for homework")
-    return " · ".join(parts)
+    return " · ".join(parts) + "\n"
 
 
 def folded_hints(exercise: Exercise) -> str:

@@ -35,7 +35,7 @@ class CheckResult(float):
         return self.html
 
 
-def check(exercise_id: str) -> CheckResult:
+def check(exercise_id: str = "") -> CheckResult:
     """Judge the learner's function for an exercise on its public cases; returns the points, shown as feedback.
 
     Never raises: whatever is wrong, in the call or in the learner's function, becomes one clear sentence and 0 points.
@@ -58,6 +58,13 @@ def check_function(exercise: Exercise, function: Callable[..., Any]) -> CheckRes
     outcomes = run.call_all(function, [case.args for case in answers.cases], exercise.time_limit)
     if outcomes[0].error_type == "NotImplementedError":
         record.remember(exercise.id, 0.0, tried=False)
+        stub = (outcomes[0].error or "").removeprefix("NotImplementedError: ").partition(":")[0]
+        called = exercises.all_by_id().get(stub)
+        if called is not None and called != exercise:
+            return notice(
+                f"`{exercise.name}` calls `{called.name}`, which is not written yet: solve that exercise first, or do "
+                f"without it here."
+            )
         return notice(
             f"`{exercise.name}` still raises NotImplementedError: replace that line by your solution, run the cell, "
             f"then run this one again."
@@ -70,7 +77,7 @@ def check_function(exercise: Exercise, function: Callable[..., Any]) -> CheckRes
     return CheckResult(verdict.points, feedback.as_text(story), feedback.as_html(story))
 
 
-def hint(exercise_id: str) -> feedback.Note:
+def hint(exercise_id: str = "") -> feedback.Note:
     """The next hint of an exercise, each more concrete than the last; after the last it begins again. Never raises."""
     try:
         exercise = exercises.get(exercise_id)

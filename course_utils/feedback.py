@@ -66,9 +66,12 @@ def tell(
     difference = verdict.cases[index].difference
     assert difference is not None
     sentences = []
+    what = f"First case that fails: {case.label}."
     if verdict.mistake is not None:
-        sentences.append(answers.sentences[verdict.mistake])
-    sentences.append(f"First case that fails: {case.label}. {difference.message}")
+        # the pattern of the differences would only distract from what is known to be wrong
+        sentences.extend([answers.sentences[verdict.mistake], what])
+    else:
+        sentences.append(f"{what} {difference.message}")
     sentences.extend(extra)
     if unsolved:
         names = ", ".join(f"`{name}`" for name in unsolved)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import inspect
 import io
 import signal
 import sys
@@ -110,12 +111,15 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], seconds: float) ->
     try:
         with (
             warnings.catch_warnings(record=True) as warned,
+            np.errstate(),  # what np.seterr changes in there stays in there
             contextlib.redirect_stdout(output),
             contextlib.redirect_stderr(output),
             TimeLimit(seconds),
         ):
             warnings.simplefilter("always")
             value = function(*own_args)
+            if inspect.iscoroutine(value):
+                value.close()  # of an `async def`; it would complain later that nobody awaited it
     except TimeLimitReached:
         return Outcome(timed_out=seconds, printed=output.text)
     except KeyboardInterrupt:

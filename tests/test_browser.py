@@ -1,4 +1,4 @@
-"""A learner's first minutes in a real browser: open notebook 01, answer wrongly, read why, answer rightly, move a widget.
+"""A learner's first minutes in a real browser: open notebook 01, answer wrongly, then rightly, move a widget.
 
 JupyterLab serves a released homework folder, so nothing of the project itself is changed.
 """

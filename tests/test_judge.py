@@ -149,7 +149,8 @@ def test_objects_that_lie_are_not_asked():
 
 def exercise(**fields):
     base = {
-        "id": "double", "notebook": "x", "name": "double", "title": "Double", "points": 2, "difficulty": 1, "minutes": 1,
+        "id": "double", "notebook": "x", "name": "double", "title": "Double", "points": 2, "difficulty": 1,
+        "minutes": 1,
         "cases": lambda rng: [Case("one", (1.0,))], "takes": ("x",), "returns": ("y",), "hints": ("twice",),
     }  # fmt: skip
     return Exercise(**(base | fields))

@@ -31,6 +31,8 @@ def get(exercise_id: str) -> Exercise:
     known = all_by_id()
     if isinstance(exercise_id, str) and exercise_id in known:
         return known[exercise_id]
+    if not isinstance(exercise_id, str) or not exercise_id:
+        raise CourseError(f'Give the id of an exercise as text, such as check("{next(iter(known))}").')
     near = difflib.get_close_matches(str(exercise_id), known, n=1, cutoff=0.5)
     advice = f"did you mean {near[0]!r}?" if near else f"the ids are {', '.join(known)}."
     raise CourseError(f"There is no exercise {exercise_id!r}; {advice}")

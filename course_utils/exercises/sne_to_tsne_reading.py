@@ -42,6 +42,8 @@ def trustworthiness_cases(rng: np.random.Generator) -> list[Case]:
     twins = untied(rng, 11, 3)
     twins[7] = twins[2]
     larger = untied(rng, 24, 4)
+    # NumPy's default sort happens to be stable up to 16 numbers
+    wide = np.array([[float(i), float(j)] for i in range(5) for j in range(8)])  # (40, 2)
     return [
         Case(
             "six points on a line; in the map, the second and the fifth have swapped places, k = 1", (line, swapped, 1)
@@ -54,6 +56,7 @@ def trustworthiness_cases(rng: np.random.Generator) -> list[Case]:
         Case("a map on a grid: many are equally far, the lower index comes first, k = 3", (X, grid, 3)),
         Case("two points of the data are equal, k = 2", (twins, untied(rng, 11, 2), 2)),
         Case("24 points, k = 10", (larger, untied(rng, 24, 2), 10)),
+        Case("data and map on grids of 40 points, full of ties, k = 5", (rng.permutation(wide), wide, 5)),
     ]
 
 
@@ -64,6 +67,8 @@ def neighbour_accuracy_cases(rng: np.random.Generator) -> list[Case]:
     growing, alternating = np.array([[0.0, 0], [1, 0], [3, 0], [7, 0], [15, 0], [31, 0]]), np.array([0, 0, 1, 0, 0, 1])
     simplex, names = np.eye(6), np.array([1, 1, 1, 1, 0, 2])  # all distances are equal
     grid = np.array([[float(i), float(j)] for i in range(4) for j in range(4)])  # (16, 2), full of ties
+    # NumPy's default sort happens to be stable up to 16 numbers
+    wide = np.array([[float(i), float(j)] for i in range(5) for j in range(8)])  # (40, 2)
     twins = untied(rng, 12, 2)
     twins[[5, 9]] = twins[[1, 0]]  # the later of two equal points has a lower index before it at distance 0
     larger = untied(rng, 26, 2)
@@ -73,12 +78,15 @@ def neighbour_accuracy_cases(rng: np.random.Generator) -> list[Case]:
         Case("six points on a line, k = 1", (line, halves, 1)),
         Case("the same six points, k = 3", (line, halves, 3)),
         Case("votes that tie on a line: the smallest label wins, k = 2", (growing, alternating, 2)),
+        Case("the same with the labels exchanged: the smallest comes later, k = 2", (growing, 1 - alternating, 2)),
         Case("votes of three classes that tie, k = 2", (untied(rng, 14, 2), rng.integers(0, 3, 14), 2)),
         Case("six points in six dimensions, all equally far: the lower index comes first, k = 1", (simplex, names, 1)),
         Case(
             "points on a grid: of equally far ones the lower index comes first, k = 3",
             (grid, rng.integers(0, 3, 16), 3),
         ),
+        Case("40 points on a grid, full of ties, k = 1", (wide, rng.integers(0, 2, 40), 1)),
+        Case("40 points on a grid, full of ties, k = 2", (wide, rng.integers(0, 2, 40), 2)),
         Case("some points are equal, k = 1", (twins, np.arange(12) % 5 % 2, 1)),
         Case("labels -3, 5 and 40, k = 4", (untied(rng, 20, 2), rng.choice([-3, 5, 40], 20), 4)),
         Case("26 points in four quarters, some mislabelled, k = 5", (larger, mixed, 5)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,12 +65,15 @@ def describe(value: Any) -> str:
     if value is None:
         return "None (is a return missing?)"
     if isinstance_exact(value, np.ndarray):
-        return f"an array of shape {np.ndarray.view(value, np.ndarray).shape}"
+        plain = np.ndarray.view(value, np.ndarray)
+        return f"an array of shape {plain.shape}" + ("" if plain.dtype.kind in "biufc" else f" and dtype {plain.dtype}")
+    if isinstance_exact(value, np.generic):
+        return f"a single number, {kind_name(value)}"
+    if type(value) in (list, tuple):
+        return f"a {kind_name(value)}"
     torch = sys.modules.get("torch")
     if torch is not None and isinstance_exact(value, torch.Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
-    if type(value) is tuple:
-        return f"a tuple of {len(value)}"
     name = kind_name(value)
     if getattr(sys.modules["builtins"], name, None) is not type(value):
         return f"an object of type {name}"
@@ -101,6 +104,14 @@ def allowed(condition: float, expected: Any, got: Any) -> float:
     return min(max(condition * float(np.finfo(np.float32 if single else np.float64).eps), 1e-6), 1e-3)
 
 
+def as_tuple(value: Any) -> tuple[Any, ...] | None:
+    """The items of a tuple, a list or a named tuple, read past whatever its class defines; None for anything else."""
+    for kind in (tuple, list):
+        if isinstance_exact(value, kind):
+            return tuple(kind.__getitem__(value, index) for index in range(kind.__len__(value)))
+    return None
+
+
 def compare(
     got: Any, expected: Any, names: tuple[str, ...], condition: float, skip: tuple[str, ...]
 ) -> Difference | None:
@@ -109,14 +120,20 @@ def compare(
     Tuples are compared item by item, named by `names`; items named in `skip` are held to type, shape and dtype only.
     """
     if isinstance(expected, tuple):
-        if type(got) not in (tuple, list) or len(got) != len(expected):
+        items = as_tuple(got)
+        if items is None or len(items) != len(expected):
             wanted = f"a tuple of {len(expected)}: ({', '.join(names)})"
-            return Difference("type", f"Return {wanted}; yours returned {describe(got)}.")
-        for name, one_got, one_expected in zip(names, got, expected, strict=True):
-            difference = compare(one_got, one_expected, (name,), condition, skip)
-            if difference is not None:
-                return difference
-        return None
+            count = "" if items is None else f" of {len(items)}"
+            return Difference("type", f"Return {wanted}; yours returned {describe(got)}{count}.")
+        pairs = zip(names, items, expected, strict=True)
+        differences = {name: compare(a, b, (name,), condition, skip) for name, a, b in pairs}
+        wrong = [name for name, difference in differences.items() if difference is not None]
+        if not wrong:
+            return None
+        first = differences[wrong[0]]
+        assert first is not None
+        also = f" Wrong too: {', '.join(wrong[1:])}." if wrong[1:] else ""
+        return replace(first, message=first.message + also)
     name = names[0]
     return (
         _type_difference(name, got, expected)
@@ -135,11 +152,12 @@ def _type_difference(name: str, got: Any, expected: Any) -> Difference | None:
         return None
     try:
         plain = as_plain(got)
-    except TypeError:
+    except Exception:  # also what nests without end, and tensors without numbers
         return Difference("type", f"{name} must be {_wanted(expected)}; yours is {describe(got)}.")
     if isinstance(expected, np.ndarray):
         if not isinstance(plain, np.ndarray):
-            return Difference("type", f"{name} must be {_wanted(expected)}; yours is {describe(got)}.")
+            advice = " (np.array makes one of it)" if isinstance(plain, list) else ""
+            return Difference("type", f"{name} must be {_wanted(expected)}; yours is {describe(got)}{advice}.")
         if (
             plain.dtype.kind == "c"
             or (plain.dtype.kind == "b") != (expected.dtype.kind == "b")
@@ -205,12 +223,13 @@ def differs(got: np.ndarray, expected: np.ndarray, tolerance: float) -> np.ndarr
 def agree(got: Any, expected: Any, condition: float) -> bool:
     """Whether two plain outputs are the same up to rounding; used to recognise a known mistake."""
     if isinstance(expected, tuple | list):
-        if not isinstance(got, tuple | list) or len(got) != len(expected):
+        got = as_tuple(got)
+        if got is None or len(got) != len(expected):
             return False
         return all(agree(a, b, condition) for a, b in zip(got, expected, strict=True))
     try:
         got, expected = as_plain(got), as_plain(expected)
-    except TypeError:
+    except Exception:
         return False
     if isinstance(expected, str) or expected is None or isinstance(got, str) or got is None:
         return type(got) is type(expected) and got == expected

@@ -39,7 +39,8 @@ def nan_place(nan: np.ndarray) -> str:
         return "is NaN everywhere"
     if _only_on_diagonal(nan):
         return "has NaN on the diagonal"
-    return f"has NaN in {_places(nan)} (0/0, log 0 or an overflow)"
+    places = _places(nan).removeprefix("all of them ").replace("the first at", "some entries, the first at")
+    return f"has NaN {places if places.startswith('in') else 'in ' + places} (0/0, log 0 or an overflow)"
 
 
 def explain(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray, tolerance: float) -> str:
@@ -65,6 +66,9 @@ def explain(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray, tolerance:
     shift = _constant(got - expected, tolerance * max(scale, 1e-300))
     if shift is not None:
         return f"is too {'large' if shift > 0 else 'small'} by the same amount everywhere, {abs(shift):.4g}"
+    flipped = _flipped_column(got, expected, tolerance)
+    if flipped is not None:
+        return f"has the sign of column {flipped} flipped"
     if got.ndim >= 2:
         row_ratio = _ratio_along(got, expected, axis=1, tolerance=tolerance)
         if row_ratio:
@@ -115,8 +119,24 @@ def _ratio_along(got: np.ndarray, expected: np.ndarray, axis: int, tolerance: fl
     """Whether every row (axis 1) or column (axis 0) of a matrix is a multiple of the expected one."""
     if got.ndim != 2 or min(got.shape) < 2:
         return False
-    lines = zip(got, expected, strict=True) if axis == 1 else zip(got.T, expected.T, strict=True)
+    if axis == 0:
+        got, expected = got.T, expected.T
+    if ((expected != 0).sum(1) < 2).any():
+        return False  # with one number in a line there always is a ratio
+    lines = zip(got, expected, strict=True)
     return all(_ratio(a, b, tolerance) is not None for a, b in lines)
+
+
+def _flipped_column(got: np.ndarray, expected: np.ndarray, tolerance: float) -> int | None:
+    """The one column of a matrix whose sign is flipped, where the others are right."""
+    if got.ndim != 2 or got.shape[1] < 2:
+        return None
+    allowance = tolerance * np.abs(expected).max()
+    same = [_near(a, b, allowance) for a, b in zip(got.T, expected.T, strict=True)]
+    wrong = [index for index, right in enumerate(same) if not right]
+    if len(wrong) != 1 or not _near(-got[:, wrong[0]], expected[:, wrong[0]], allowance):
+        return None
+    return wrong[0]
 
 
 def _only_on_diagonal(mask: np.ndarray) -> bool:

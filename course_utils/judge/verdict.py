@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.exercises.spec import Exercise
-from course_utils.judge.compare import Difference, agree, as_plain, compare, show
+from course_utils.judge.compare import Difference, agree, as_plain, as_tuple, compare, show
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def difference_of(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Dif
     if violated is None:
         return difference
     if difference is None:
-        return Difference("property", violated, got=show(as_plain(outcome.value)))
+        return Difference("property", violated, got=show(outcome.value))
     # A number that differs is said best by the mathematics it violates, followed by where it differs.
     return Difference("values", f"{violated} {difference.message}", difference.expected, difference.got)
 
@@ -124,7 +124,9 @@ def difference_of(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Dif
 def violated_property(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> str | None:
     """The sentence of the first property that the output violates, or None."""
     args = tuple(as_plain_argument(value) for value in case.args)
-    got, expected = as_plain(outcome.value), as_plain(case.expected)
+    expected = as_plain(case.expected)
+    items = as_tuple(outcome.value) if isinstance(expected, tuple) else None
+    got = as_plain(outcome.value) if items is None else tuple(as_plain(item) for item in items)
     for check in exercise.properties:
         sentence = check(args, got, expected)
         if sentence is not None:

@@ -176,7 +176,7 @@ def _(D, sigma):
 @known.mistake(
     "conditional-affinities",
     "underflow",
-    "In a row whose exponentials are all 0 you divide 0 by 0: subtract the row's largest exponent before taking exp.",
+    "In a row whose exponentials are all 0 you divide 0 by 0: subtract from each row the largest exponent among the *other* points (the diagonal left out) before taking exp.",
 )
 def _(D, sigma):
     with np.errstate(all="ignore"):
@@ -224,6 +224,16 @@ def _(D, sigma):
 def _(D, sigma):
     exponents = -torch.from_numpy(D) / (2 * torch.from_numpy(sigma)[:, None] ** 2)
     return torch.softmax(exponents.fill_diagonal_(-torch.inf), dim=1)
+
+
+@known.mistake(
+    "conditional-affinities",
+    "guard instead of shift",
+    "A small number in the denominator hides 0/0, but the row then sums to 0: subtract the largest exponent among the other points before taking exp.",
+)
+def _(D, sigma):
+    K = gaussian(D, sigma)
+    return K / (K.sum(1, keepdims=True) + 1e-12)
 
 
 # ---------------------------------------------------------------- perplexity
@@ -603,6 +613,16 @@ def _(P, Q):
 def _(P, Q):
     P, Q = torch.from_numpy(P), torch.from_numpy(Q)
     return (torch.xlogy(P, P) - torch.xlogy(P, torch.where(P > 0, Q, 1.0))).sum()
+
+
+@known.mistake(
+    "kl-divergence",
+    "P and Q exchanged",
+    "P and Q are exchanged: the weights and the numerator must be P, the denominator Q.",
+)
+def _(P, Q):
+    some = P > 0
+    return (Q[some] * np.log(Q[some] / P[some])).sum()
 
 
 # ---------------------------------------------------------------- cost-slope
@@ -1092,6 +1112,43 @@ def _(Y, velocity, gains, dC_dY, learning_rate, momentum):
     return Y, velocity, gains
 
 
+@known.mistake(
+    "optimiser-step",
+    "grows where the product is positive",
+    "The gains grow where gradient × velocity is positive; that is where the step goes uphill. They must grow where it is below 0.",
+)
+def _(Y, velocity, gains, dC_dY, learning_rate, momentum):
+    return step(Y, velocity, gains, dC_dY, learning_rate, momentum, grow=dC_dY * velocity > 0)
+
+
+@known.mistake(
+    "optimiser-step", "outputs in another order", "The outputs are in another order: return Y, velocity, gains."
+)
+def _(Y, velocity, gains, dC_dY, learning_rate, momentum):
+    return S.optimiser_step(Y, velocity, gains, dC_dY, learning_rate, momentum)[::-1]
+
+
+@known.mistake(
+    "optimiser-step",
+    "floor after use",
+    "The floor 0.01 is applied only after the gains were used: apply it before they multiply the gradient.",
+)
+def _(Y, velocity, gains, dC_dY, learning_rate, momentum):
+    Y, velocity, gains = step(Y, velocity, gains, dC_dY, learning_rate, momentum, floor=0.0)
+    return Y, velocity, np.maximum(gains, 0.01)
+
+
+@known.mistake(
+    "optimiser-step",
+    "gains grow by a factor",
+    "Gains grow by adding 0.2, not by multiplying with 1.2; only shrinking is a factor.",
+)
+def _(Y, velocity, gains, dC_dY, learning_rate, momentum):
+    gains = np.maximum(np.where(dC_dY * velocity < 0, gains * 1.2, gains * 0.8), 0.01)
+    velocity = momentum * velocity - learning_rate * gains * dC_dY
+    return Y + velocity, velocity, gains
+
+
 @known.alternative("optimiser-step", "loops")
 def _(Y, velocity, gains, dC_dY, learning_rate, momentum):
     Y, velocity, gains = Y.copy(), velocity.copy(), gains.copy()
@@ -1201,10 +1258,10 @@ def _(X):
 # ---------------------------------------------------------------- optimise
 
 
-def descend(P, Y, n_iter, exaggeration_iter, factor=12.0, late=0.8, late_factor=1.0, cost_of_seen=False, rate=None):
+def descend(P, Y, n_iter, exaggeration_iter, factor=4.0, late=0.8, late_factor=1.0, cost_of_seen=False, rate=None):
     """The right descent with the places for mistakes left open."""
     velocity, gains, costs = np.zeros_like(Y), np.ones_like(Y), []
-    rate = len(P) / 12 if rate is None else rate
+    rate = len(P) / 4 if rate is None else rate
     for t in range(n_iter):
         early = t < exaggeration_iter
         seen = (factor if early else late_factor) * P
@@ -1220,21 +1277,21 @@ def descend(P, Y, n_iter, exaggeration_iter, factor=12.0, late=0.8, late_factor=
     "The exaggeration is never taken away: from `exaggeration_iter` on the gradient must see P itself.",
 )
 def _(P, Y, n_iter, exaggeration_iter):
-    return descend(P, Y, n_iter, exaggeration_iter, late_factor=12.0)
+    return descend(P, Y, n_iter, exaggeration_iter, late_factor=4.0)
 
 
 @known.mistake(
     "optimise",
     "no exaggeration",
-    "There is no early exaggeration: in the first iterations the gradient must be that of 12 P.",
+    "There is no early exaggeration: in the first iterations the gradient must be that of 4 P.",
 )
 def _(P, Y, n_iter, exaggeration_iter):
     return descend(P, Y, n_iter, exaggeration_iter, factor=1.0)
 
 
-@known.mistake("optimise", "exaggeration 4", "The exaggeration is 4, as in the first t-SNE programs; here it is 12.")
+@known.mistake("optimise", "exaggeration 12", "The exaggeration is 12, as in programs for large data; here it is 4.")
 def _(P, Y, n_iter, exaggeration_iter):
-    return descend(P, Y, n_iter, exaggeration_iter, factor=4.0)
+    return descend(P, Y, n_iter, exaggeration_iter, factor=12.0)
 
 
 @known.mistake(
@@ -1275,7 +1332,7 @@ def _(P, Y, n_iter, exaggeration_iter):
 @known.mistake(
     "optimise",
     "learning rate 200",
-    "The learning rate is the constant 200 of older programs; here it is n / 12, so that it fits any n.",
+    "The learning rate is the constant 200 of older programs; here it is n / 4, so that it fits any n.",
 )
 def _(P, Y, n_iter, exaggeration_iter):
     return descend(P, Y, n_iter, exaggeration_iter, rate=200.0)
@@ -1290,9 +1347,9 @@ def _(P, Y, n_iter, exaggeration_iter):
     costs = []
     for t in range(n_iter):
         costs.append(S.kl_divergence(P, S.student_t_affinities(Y)[0]))
-        dC_dY = S.tsne_gradient((12 if t < exaggeration_iter else 1) * P, Y)
+        dC_dY = S.tsne_gradient((4 if t < exaggeration_iter else 1) * P, Y)
         momentum = 0.5 if t < exaggeration_iter else 0.8
-        Y = S.optimiser_step(Y, np.zeros_like(Y), np.ones_like(Y), dC_dY, len(P) / 12, momentum)[0]
+        Y = S.optimiser_step(Y, np.zeros_like(Y), np.ones_like(Y), dC_dY, len(P) / 4, momentum)[0]
     return Y, np.array(costs)
 
 
@@ -1303,8 +1360,8 @@ def _(P, Y, n_iter, exaggeration_iter):
     for t in range(n_iter):
         W = zero_diagonal(1 / (1 + cdist(Y, Y, "sqeuclidean")))
         costs[t] = xlogy(P, P).sum() - xlogy(P, np.where(P > 0, W / W.sum(), 1)).sum()
-        gradient = 4 * springs(((12 if t < exaggeration_iter else 1) * P - W / W.sum()) * W, Y)
-        Y, v, g = step(Y, v, g, gradient, len(P) / 12, 0.5 if t < exaggeration_iter else 0.8)
+        gradient = 4 * springs(((4 if t < exaggeration_iter else 1) * P - W / W.sum()) * W, Y)
+        Y, v, g = step(Y, v, g, gradient, len(P) / 4, 0.5 if t < exaggeration_iter else 0.8)
     return Y, costs
 
 
@@ -1312,10 +1369,10 @@ def _(P, Y, n_iter, exaggeration_iter):
 def _(P, Y, n_iter, exaggeration_iter):
     state = (Y, np.zeros((len(Y), 2)), np.ones((len(Y), 2)))
     costs = []
-    for steps, factor, momentum in ((exaggeration_iter, 12, 0.5), (n_iter - exaggeration_iter, 1, 0.8)):
+    for steps, factor, momentum in ((exaggeration_iter, 4, 0.5), (n_iter - exaggeration_iter, 1, 0.8)):
         for _ in range(steps):
             costs.append(float(S.kl_divergence(P, S.student_t_affinities(state[0])[0])))
-            state = S.optimiser_step(*state, S.tsne_gradient(factor * P, state[0]), len(P) / 12, momentum)
+            state = S.optimiser_step(*state, S.tsne_gradient(factor * P, state[0]), len(P) / 4, momentum)
     return state[0], np.asarray(costs)
 
 
@@ -1371,14 +1428,14 @@ def _(X, target, n_iter, exaggeration_iter):
     return S.optimise(joint_of(X, 2.0), S.pca_start(X), n_iter, exaggeration_iter)
 
 
-@known.alternative("tsne", "from functions of scipy, with another sign of the start")
+@known.alternative("tsne", "from functions of scipy")
 def _(X, target, n_iter, exaggeration_iter):
     D = cdist(X, X, "sqeuclidean")
     rows = np.zeros_like(D)
     for i in range(len(X)):
         others = np.arange(len(X)) != i
         rows[i, others] = softmax(-D[i, others] / (2 * one_sigma(D[i, others], target) ** 2))
-    return S.optimise((rows + rows.T) / rows.sum() / 2, -S.pca_start(X), n_iter, exaggeration_iter)
+    return S.optimise((rows + rows.T) / rows.sum() / 2, S.pca_start(X), n_iter, exaggeration_iter)
 
 
 @known.alternative("tsne", "with widths that are only as exact as their exercise asks for")
@@ -1413,13 +1470,13 @@ known.equivalent(
     "to divide by ±1 is to multiply by it",
 )
 for watched in (
-    "line 17: `if callback is not None:` -> `if False:`",
-    "line 18: `callback(t + 1, Y, costs[t])` -> `pass`",
-    "line 18: `callback(t + 1, Y, costs[t])` -> `callback(Y, t + 1, costs[t])`",
-    "line 18: `t + 1` -> `t - 1`",
-    "line 18: `t + 1` -> `t`",
-    "line 18: `t + 1` -> `1`",
-    "line 18: `1` -> `2`",
-    "line 18: `1` -> `0`",
+    "line 18: `if callback is not None:` -> `if False:`",
+    "line 19: `callback(t + 1, Y, costs[t])` -> `pass`",
+    "line 19: `callback(t + 1, Y, costs[t])` -> `callback(Y, t + 1, costs[t])`",
+    "line 19: `t + 1` -> `t - 1`",
+    "line 19: `t + 1` -> `t`",
+    "line 19: `t + 1` -> `1`",
+    "line 19: `1` -> `2`",
+    "line 19: `1` -> `0`",
 ):
     known.equivalent("optimise", watched, "the callback is for watching and carries no marks")

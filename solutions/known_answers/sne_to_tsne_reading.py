@@ -306,3 +306,25 @@ def _(Y, labels, k):
     near = np.argsort(D, axis=1, kind="stable")[:, :k]
     winners = np.array([np.bincount(index[row], minlength=len(names)).argmax() for row in near])
     return np.mean(winners == index)
+
+
+# ---------------------------------------------------------------- mutants that change nothing
+
+for exercise_id, mutant in (
+    ("trustworthiness", "line 14: `np.argsort(D_X, axis=1, kind='stable')` -> `np.argsort(D_X, kind='stable')`"),
+    ("trustworthiness", "line 15: `np.argsort(order, axis=1)` -> `np.argsort(order)`"),
+    ("trustworthiness", "line 16: `np.argsort(D_Y, axis=1, kind='stable')` -> `np.argsort(D_Y, kind='stable')`"),
+    ("trustworthiness", "line 17: `np.take_along_axis(ranks, near, axis=1)` -> `np.take_along_axis(ranks, near)`"),
+    ("neighbour-accuracy", "line 12: `np.argsort(D, axis=1, kind='stable')` -> `np.argsort(D, kind='stable')`"),
+):
+    known.equivalent(exercise_id, mutant, "the last axis is the default, and the last of two is axis 1")
+known.equivalent(
+    "neighbour-accuracy",
+    "line 14: `(labels[near][:, :, None] == classes).sum(1)` -> `(labels[near][:, :, None] == classes).mean(1)`",
+    "shares are largest where counts are",
+)
+known.equivalent(
+    "neighbour-accuracy",
+    "line 15: `float((classes[votes.argmax(1)] == labels).mean())` -> `(classes[votes.argmax(1)] == labels).mean()`",
+    "a NumPy number is as good as a Python one",
+)
