@@ -32,6 +32,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 PERPLEXITY, N_ITER, EXAGGERATED = 30, 750, 250
 METHODS = ("ours", "openTSNE", "scikit-learn")
 DENSE_LIMIT = 20_000  # points up to which P is kept over all pairs, in float32: 1.6 GB
+SCRIPT = PROJECT / "solutions" / "01_sne_to_tsne.py"
 PIECES = (  # what the time depends on: the results name the hash of these functions
     *("nearest_neighbours", "neighbour_affinities", "symmetric_edges", "csr_attraction", "attraction_along"),
     *("interpolation_weights", "grid_stencils", "kernel_transforms", "fft_repulsion"),
@@ -39,28 +40,17 @@ PIECES = (  # what the time depends on: the results name the hash of these funct
 )
 
 
-def scripts() -> list[Path]:
-    """The percent script of notebook 01, or its parts while it is written."""
-    whole = PROJECT / "solutions" / "01_sne_to_tsne.py"
-    if whole.exists() and "def tsne_torch" in whole.read_text(encoding="utf-8"):
-        return [whole]
-    return sorted((PROJECT / "solutions" / "parts").glob("01_part_*.py"))
-
-
 def notebook_functions() -> dict[str, Any]:
     """What the notebook defines (imports, functions, constants), without running its experiments."""
     from course_utils import notebook
 
-    first, *others = map(notebook.from_script, scripts())
-    for other in others:
-        first.cells += other.cells
-    return notebook.load_definitions(first, {}).names
+    return notebook.load_definitions(notebook.from_script(SCRIPT), {}).names
 
 
 def source_hash() -> str:
     """SHA-256 of the functions in PIECES, without comments: prose may change, what was timed may not."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in scripts()]
-    functions = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
+    tree = ast.parse(SCRIPT.read_text(encoding="utf-8"))
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     return hashlib.sha256("\n".join(ast.unparse(functions[name]) for name in PIECES).encode()).hexdigest()
 
 

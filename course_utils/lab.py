@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 START_PAGE = "notebooks/START_HERE.md"
 HOME = Path(".course") / "jupyter"  # of everything that Jupyter remembers, below the project folder
 FIRST_PORT = 8888
+NBGRADER = ("assignment_list", "course_list", "formgrader", "validate_assignment")
 
 # JupyterLab's defaults as the course sets them; what the learner changes in its menus has the last word.
 SETTINGS = {
@@ -43,10 +44,20 @@ def private_environment(environ: dict[str, str], root: Path) -> dict[str, str]:
 
 
 def write_settings(home: Path) -> None:
-    """Write the course's defaults where JupyterLab and its kernels look for them below `home`."""
-    lab = home / "config" / "labconfig" / "default_setting_overrides.json"
-    kernel = home / "ipython" / "profile_default" / "ipython_kernel_config.json"
-    for file, content in ((lab, SETTINGS), (kernel, {"IPKernelApp": {"log_level": "ERROR"}})):
+    """Write the course's defaults where JupyterLab and its kernels look for them below `home`.
+
+    nbgrader is there once the tests were installed; its panels and its server are none of a learner's business.
+    """
+    config = home / "config"
+    files = {
+        config / "labconfig" / "default_setting_overrides.json": SETTINGS,
+        config / "labconfig" / "page_config.json": {"disabledExtensions": {"@jupyter/nbgrader": True}},
+        config / "jupyter_server_config.d" / "course.json": {
+            "ServerApp": {"jpserver_extensions": {f"nbgrader.server_extensions.{part}": False for part in NBGRADER}}
+        },
+        home / "ipython" / "profile_default" / "ipython_kernel_config.json": {"IPKernelApp": {"log_level": "ERROR"}},
+    }
+    for file, content in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(content, indent=2), encoding="utf-8")
 

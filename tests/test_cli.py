@@ -96,6 +96,8 @@ def test_the_settings_ask_nothing_and_leave_the_users_own_alone(tmp_path):
     written = json.loads((tmp_path / "config" / "labconfig" / "default_setting_overrides.json").read_text())
     assert written["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
     assert mine.read_text() == "dark"
+    page = json.loads((tmp_path / "config" / "labconfig" / "page_config.json").read_text())
+    assert page["disabledExtensions"] == {"@jupyter/nbgrader": True}
 
 
 def test_the_start_page_is_there_and_its_links_lead_somewhere():

@@ -1,5 +1,6 @@
 """The fast pieces of notebook 01's t-SNE against dense NumPy in float64. Nothing here is timed."""
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from course_utils import notebook
+from course_utils import data, notebook
 
-SCRIPT = Path(__file__).parents[1] / "solutions" / "01_sne_to_tsne.py"
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "solutions" / "01_sne_to_tsne.py"
 
 
 @pytest.fixture(scope="module")
@@ -215,3 +217,10 @@ def test_tsne_torch_separates_three_groups_and_reports_a_falling_cost(nb, rng, m
     assert seen[-1][2] < seen[4][2]  # below the cost at the end of the exaggeration
     nearest = nb["nearest_neighbours"](torch.as_tensor(Y), 10)[1].numpy()
     assert (labels[nearest] == labels[:, None]).mean() > 0.99
+
+
+def test_the_figures_in_results_were_measured_on_the_code_as_it_stands():
+    spec = importlib.util.spec_from_file_location("benchmark", ROOT / "benchmarks" / "tsne.py")
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    assert data.results("tsne_benchmark")["source_sha256"] == benchmark.source_hash()

@@ -380,6 +380,13 @@ def map_is_good(args: Args, got: Any, expected: Any) -> str | None:
 # ---------------------------------------------------------------- a library's version, for later notebooks
 
 
+def scikit_learn_distances(X: np.ndarray) -> np.ndarray:
+    """What `squared_distances` returns, by scikit-learn: (n, n)."""
+    from sklearn.metrics import pairwise_distances
+
+    return pairwise_distances(X, metric="sqeuclidean")
+
+
 def scikit_learn_tsne(X: np.ndarray, perplexity: float = 30.0, n_iter: int = 500, **options: Any) -> tuple[Any, Any]:
     """What `tsne` returns, by scikit-learn: the map (n, 2), and the final cost alone. Other options are its own."""
     from sklearn.manifold import TSNE
@@ -401,6 +408,7 @@ EXERCISES = (
         takes=("X",),
         returns=("D",),
         properties=(nonnegative, zero_diagonal),
+        library=scikit_learn_distances,
         hints=(
             "Multiply out ‖x_i − x_j‖²: three terms come out, and each of them is cheap for all pairs at once.",
             "‖x_i − x_j‖² = ‖x_i‖² + ‖x_j‖² − 2 x_iᵀx_j. The last term for all pairs is one matrix product "

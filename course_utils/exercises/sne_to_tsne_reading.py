@@ -121,6 +121,16 @@ def is_share(args: Args, got: Any, expected: Any) -> str | None:
     return None
 
 
+# ---------------------------------------------------------------- a library's version, for later notebooks
+
+
+def scikit_learn_trustworthiness(X: np.ndarray, Y: np.ndarray, k: int) -> float:
+    """What `trustworthiness` returns, by scikit-learn, whose order among equally far points is another one."""
+    from sklearn.manifold import trustworthiness
+
+    return float(trustworthiness(X, Y, n_neighbors=k))
+
+
 # ---------------------------------------------------------------- exercises
 
 
@@ -138,6 +148,7 @@ EXERCISES = (
         returns=("T",),
         properties=(at_most_one,),
         requires=("squared-distances",),
+        library=scikit_learn_trustworthiness,
         hints=(
             'Ranks first. With `np.inf` on the diagonal of D, `order = np.argsort(D, axis=1, kind="stable")` lists '
             "each point's neighbours, nearest first, and the point itself last.",
