@@ -154,6 +154,8 @@ def test_an_exercise_wrong_then_right(lab, page):
 
 
 def test_a_widget_moves(lab, page):
+    from playwright.sync_api import expect
+
     page.goto(f"{lab}/lab/tree/notebooks/widget.ipynb?token={TOKEN}")
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
     cell = code_cell(page, "sigma_explorer")
@@ -165,4 +167,4 @@ def test_a_widget_moves(lab, page):
     handle.focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
-    page.wait_for_function("([img, src]) => img.src !== src", arg=[picture.element_handle(), before])
+    expect(picture).not_to_have_attribute("src", before, timeout=WAIT)

@@ -78,7 +78,8 @@ def test_wrong_answers_are_explained(function, part, capsys):
 
 def test_unknown_and_unsolved():
     assert "did you mean 'squared-distances'" in repr(check("squared-distence"))
-    assert "no exercise 7" in repr(check(7))
+    for nothing in ((), (7,), (None,), ("",)):
+        assert "Give the id of an exercise as text" in repr(check(*nothing))
     assert "not defined yet" in repr(check("tsne"))
 
     def stub(X):
