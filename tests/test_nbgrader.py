@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -89,6 +90,8 @@ def course(built, tmp_path_factory):
 
 def nbgrader(project, course, *arguments):
     environment = dict(os.environ, PYTHONPATH=str(project.root), JUPYTER_PREFER_ENV_PATH="1")
+    # nbgrader calls alembic by its bare name, which stands beside this Python
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
     command = [sys.executable, "-m", "nbgrader", *arguments]
     done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -5,7 +5,6 @@ Parts A to C stand here, parts D and E in `sne_to_tsne_scale` and `sne_to_tsne_r
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -347,6 +346,14 @@ def tsne_cases(rng: np.random.Generator) -> list[Case]:
     ]
 
 
+def excess_entropy(log_beta: float, d: np.ndarray, wanted: float) -> float:
+    """Entropy in nats of weights exp(-beta d), d (m,) with least element 0, minus the one that is wanted."""
+    beta = np.exp(log_beta)
+    weights = np.exp(-beta * d)
+    total = weights.sum()
+    return np.log(total) + beta * (weights @ d) / total - wanted
+
+
 def map_is_good(args: Args, got: Any, expected: Any) -> str | None:
     """The map's cost, computed here from the data, is about as low as the solution's; the costs belong to the map."""
     X, target, n_iter, _ = args
@@ -354,8 +361,8 @@ def map_is_good(args: Args, got: Any, expected: Any) -> str | None:
     rows = np.zeros((n, n))
     for i in range(n):
         others = np.delete(D[i], i) - np.delete(D[i], i).min()
-        excess = partial(lambda u, d: entropy(softmax(-np.exp(u) * d)) - np.log(target), d=others)
-        rows[i, np.arange(n) != i] = softmax(-np.exp(brentq(excess, -25, 25)) * others)
+        log_beta = brentq(excess_entropy, -25, 25, args=(others, np.log(target)), xtol=1e-9)
+        rows[i, np.arange(n) != i] = softmax(-np.exp(log_beta) * others)
     P = (rows + rows.T) / (2 * n)
 
     def cost(Y: np.ndarray) -> float:

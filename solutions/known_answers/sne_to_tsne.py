@@ -1122,7 +1122,9 @@ def _(Y, velocity, gains, dC_dY, learning_rate, momentum):
 
 
 @known.mistake(
-    "optimiser-step", "outputs in another order", "The outputs are in another order: return Y, velocity, gains."
+    "optimiser-step",
+    "outputs in another order",
+    "The outputs are in another order: Y comes first, then velocity, then gains.",
 )
 def _(Y, velocity, gains, dC_dY, learning_rate, momentum):
     return S.optimiser_step(Y, velocity, gains, dC_dY, learning_rate, momentum)[::-1]
