@@ -122,15 +122,28 @@ def soften_stubs() -> None:
         return
 
     def explain(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, **options: Any) -> None:
-        exercise = exercises.all_by_id().get(str(error).partition(":")[0])
-        if exercise is None:
+        sentence = sentence_for(error)
+        if sentence is None:
             shell.showtraceback((kind, error, trace), **options)
             return
         from IPython.display import display
 
-        display(notice(f"This cell needs `{exercise.name}`, which is not written yet: solve that exercise first."))
+        display(notice(sentence))
 
-    shell.set_custom_exc((NotImplementedError,), explain)
+    shell.set_custom_exc((NotImplementedError, NameError), explain)
+
+
+def sentence_for(error: BaseException) -> str | None:
+    """What to say where an error comes from an exercise that is not solved, or whose cell was not run; else None."""
+    if isinstance(error, NameError):
+        names = {exercise.name for exercise in exercises.all_by_id().values()}
+        if error.name not in names:
+            return None
+        return f"This cell needs `{error.name}`, which is not defined yet: run the cell above that defines it first."
+    exercise = exercises.all_by_id().get(str(error).partition(":")[0])
+    if exercise is None:
+        return None
+    return f"This cell needs `{exercise.name}`, which is not written yet: solve that exercise first."
 
 
 if "IPython" in sys.modules:

@@ -2511,7 +2511,9 @@ chosen = np.concatenate([pick.choice(np.flatnonzero(long & (package_of == p)), 3
 package = package_of[chosen]  # (2400,)
 
 # %%
-tfidf = TfidfVectorizer(stop_words=packages, min_df=3, max_df=0.2, sublinear_tf=True, token_pattern="[a-z][a-z]+")
+tfidf = TfidfVectorizer(
+    stop_words=[name.lower() for name in packages], min_df=3, max_df=0.2, sublinear_tf=True, token_pattern="[a-z][a-z]+"
+)
 W_docs = tfidf.fit_transform([documents.texts[i] for i in chosen])  # (2400, vocabulary), sparse
 X_docs = normalize(TruncatedSVD(50, random_state=0).fit_transform(W_docs))  # (2400, 50)
 Y_docs = big_map(X_docs)

@@ -143,3 +143,21 @@ def test_importing_the_package_is_light():
         "print([name for name in ('torch', 'matplotlib', 'pandas') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_cells_that_need_an_unsolved_exercise_say_so_without_a_traceback():
+    code = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance(colors="NoColor")
+shell.run_cell("from course_utils import check")
+shell.run_cell("squared_distances(3)")
+shell.run_cell("raise NotImplementedError('tsne: replace this line by your solution')")
+shell.run_cell("raise NotImplementedError('my own')")
+shell.run_cell("unknown_name")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "This cell needs `squared_distances`, which is not defined yet" in done.stdout
+    assert "This cell needs `tsne`, which is not written yet" in done.stdout
+    assert done.stdout.count("Traceback") == 2
+    assert "my own" in done.stdout
+    assert "unknown_name" in done.stdout
