@@ -52,6 +52,9 @@ TOOLS = frozenset(
     ]
 )
 
+# Folders of the package that count apart, or that no notebook runs.
+ELSEWHERE = frozenset(["exercises", "grading"])
+
 # What never repeats: nbval does not compare the outputs of a cell with one of these in its source or output.
 UNREPEATABLE_SOURCE = re.compile(r"perf_counter|time\.time\(|%time|timeit")
 UNREPEATABLE_OUTPUT = re.compile(r"object at 0x|data:image/|application/vnd\.jupyter\.widget-view|\d it/s|\bit/s\]")
@@ -436,7 +439,7 @@ def sources(name: str, plan: NotebookNode) -> dict[str, str]:
     """Hashes of all that an executed notebook is made from, by a name that a stale check can say."""
     package = ROOT / "course_utils"
     modules = [path for path in sorted(package.glob("*.py")) if path.stem not in TOOLS]
-    folders = [path for path in sorted(package.iterdir()) if path.is_dir() and path.name != "exercises"]
+    folders = [path for path in sorted(package.iterdir()) if path.is_dir() and path.name not in ELSEWHERE]
     modules += [path for folder in folders for path in sorted(folder.rglob("*.py"))]
     code = "\0".join(cell.source for cell in plan.cells if cell.cell_type == "code")
     data = [path for path in sorted((ROOT / "data").glob("*/*")) if path.suffix not in (".py", ".md")]

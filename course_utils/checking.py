@@ -20,19 +20,25 @@ class CheckResult(float):
 
     text: str
     html: str
+    shown: bool  # whether a notebook or a terminal has asked for one of them
 
     def __new__(cls, points: float, text: str, html_text: str) -> CheckResult:
         """Make the number and hang the two renderings on it."""
         result = super().__new__(cls, points)
-        result.text, result.html = text, html_text
+        result.text, result.html, result.shown = text, html_text, False
         return result
 
     def __repr__(self) -> str:
         """The feedback as plain text; for nbgrader, which reads the points off the text output, the bare number."""
+        self.shown = True
         return float.__repr__(self) if os.environ.get("NBGRADER_EXECUTION") else self.text
 
     def _repr_html_(self) -> str:
+        self.shown = True
         return self.html
+
+
+results_of_cell: list[CheckResult] = []  # of the checks that the notebook's cell has made so far
 
 
 def check(exercise_id: str = "") -> CheckResult:
@@ -43,18 +49,25 @@ def check(exercise_id: str = "") -> CheckResult:
     try:
         exercise = exercises.get(exercise_id)
         function = find_function(exercise, _caller_names())
-        return check_function(exercise, function)
+        result = check_function(exercise, function)
     except CourseError as error:
-        return notice(str(error))
+        result = notice(str(error))
     except KeyboardInterrupt:
-        return notice("The check was interrupted before it had finished; run the cell again.")
+        result = notice("The check was interrupted before it had finished; run the cell again.")
     except Exception as error:
-        return notice(f"The check itself failed ({run.last_line(error)}); restart the kernel and run the cells again.")
+        what = run.last_line(error)
+        result = notice(f"The check itself failed ({what}); restart the kernel and run the cells again.")
+    results_of_cell.append(result)
+    return result
 
 
 def check_function(exercise: Exercise, function: Callable[..., Any]) -> CheckResult:
     """Judge one function on the public cases of an exercise, remember the result and render it."""
     answers = frozen.load(exercise.id)
+    wrong_call = fault_of_signature(exercise, function, answers.cases[0].args)
+    if wrong_call:
+        record.remember(exercise.id, 0.0, tried=True)
+        return notice(wrong_call)
     outcomes = run.call_all(function, [case.args for case in answers.cases], exercise.time_limit)
     if outcomes[0].error_type == "NotImplementedError":
         record.remember(exercise.id, 0.0, tried=False)
@@ -75,6 +88,21 @@ def check_function(exercise: Exercise, function: Callable[..., Any]) -> CheckRes
     unsolved = [exercises.get(other).name for other in exercise.requires if not record.points(done, other)]
     story = feedback.tell(verdict, answers, outcomes, attempts, unsolved)
     return CheckResult(verdict.points, feedback.as_text(story), feedback.as_html(story))
+
+
+def fault_of_signature(exercise: Exercise, function: Callable[..., Any], args: tuple[Any, ...]) -> str:
+    """Why a function cannot take the arguments of its exercise, one sentence; empty where it can."""
+    try:
+        inspect.signature(function).bind(*args)
+    except TypeError as error:
+        call = f"{exercise.name}({', '.join(exercise.takes)})"
+        return (
+            f"`{exercise.name}` cannot be called as `{call}` ({error}): the check gives these arguments by position, "
+            f"so let your function take them in this order, as the exercise's own `def` line does."
+        )
+    except (Exception, SystemExit):  # a function written in C may not say what it takes, and an object may lie
+        return ""
+    return ""
 
 
 def hint(exercise_id: str = "") -> feedback.Note:
@@ -113,13 +141,18 @@ def _caller_names() -> dict[str, Any]:
     return {} if frame is None else {**frame.f_globals, **frame.f_locals}
 
 
-def soften_stubs() -> None:
-    """Let a cell that calls an unsolved exercise say so in one sentence instead of a traceback (in Jupyter only)."""
-    from IPython import get_ipython
+def show_the_others(*_: Any) -> None:
+    """After a cell: show the results of its checks that were not its last expression, so that none is lost."""
+    from IPython.display import display
 
-    shell = get_ipython()
-    if shell is None:
-        return
+    for result in results_of_cell:
+        if not result.shown:
+            display(result)
+    results_of_cell.clear()
+
+
+def soften_stubs(shell: Any) -> None:
+    """Let a cell that calls an unsolved exercise say so in one sentence instead of a traceback."""
 
     def explain(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, **options: Any) -> None:
         sentence = sentence_for(error)
@@ -146,5 +179,15 @@ def sentence_for(error: BaseException) -> str | None:
     return f"This cell needs `{exercise.name}`, which is not written yet: solve that exercise first."
 
 
+def join_notebook() -> None:
+    """In Jupyter and IPython: hear when a cell ends, and say in a sentence what is not solved."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is not None:
+        soften_stubs(shell)
+        shell.events.register("post_run_cell", show_the_others)
+
+
 if "IPython" in sys.modules:
-    soften_stubs()
+    join_notebook()

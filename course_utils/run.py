@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -100,6 +100,23 @@ def raise_at_every_line(frame: FrameType, event: str, argument: Any) -> Any:
     return raise_at_every_line
 
 
+@contextlib.contextmanager
+def displays_as_text(output: BoundedText) -> Iterator[None]:
+    """In a notebook, write what `display(...)` would show to `output`, as text; elsewhere do nothing."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None:
+        yield
+        return
+    from IPython.utils.capture import capture_output
+
+    with capture_output(stdout=False, stderr=False) as captured:
+        try:
+            yield
+        finally:
+            for shown in captured.outputs:
+                print(shown.data.get("text/plain", ""), file=output)
+
+
 def call(function: Callable[..., Any], args: tuple[Any, ...], seconds: float) -> Outcome:
     """Call `function` on its own copies of `args` for at most `seconds`, and say what came of it.
 
@@ -114,6 +131,7 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], seconds: float) ->
             np.errstate(),  # what np.seterr changes in there stays in there
             contextlib.redirect_stdout(output),
             contextlib.redirect_stderr(output),
+            displays_as_text(output),
             TimeLimit(seconds),
         ):
             warnings.simplefilter("always")

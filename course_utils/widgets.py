@@ -96,7 +96,9 @@ def sigma_explorer(distances: np.ndarray, *, title: str = "How far one point loo
         heading = f"σ = {sigma:.3g}: perplexity {np.exp(entropy(p)):.1f}"
         curve = {"affinity": p[:shown]}
         labels = {"xlabel": "neighbour, nearest first", "ylabel": "$p_{j|i}$"}
-        return plots.curves(np.arange(1, shown + 1), curve, title=heading, **labels)
+        picture = plots.curves(np.arange(1, shown + 1), curve, title=heading, **labels)
+        picture.axes[0].set_ylim(-0.02, 1)  # the same for every sigma, so that the curve is seen to flatten
+        return picture
 
     def still() -> plots.Picture:
         widths = {float(np.exp(entropy(affinities(sigma)))): float(sigma) for sigma in d[0] * np.array([0.2, 0.4, 0.8])}

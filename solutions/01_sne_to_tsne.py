@@ -264,6 +264,12 @@ print(f"sigma = 2 for all: the perplexity runs from {counts.min():.1f} to {count
 #
 # **By hand.** You look for the $\sigma$ with perplexity 4. At $\sigma = 1$ it is 2: too narrow. At 4 it is 9: too wide. The
 # middle *in ratios* is $\sqrt{1 \cdot 4} = 2$. If that is too wide, it lies between 1 and 2; and so on, one bit a step.
+#
+# Do it once yourself. Here is the digit from above: move $\sigma$ until its perplexity is 30. See how the curve flattens
+# as you go, and how small a change of $\sigma$ takes you from few neighbours to nearly all.
+
+# %%
+widgets.sigma_explorer(np.sqrt(np.delete(D[7], 7)), title="One digit, three widths: how far it looks")
 
 # %% [markdown]
 # [exercise: sigma-search]
@@ -412,6 +418,20 @@ check("sne-q")
 # [hints: sne-q]
 
 # %% [markdown]
+# **P next to Q.** Four data points at 0, 1, 3 and 4 are two pairs of neighbours. This map of them, at 0, 1.5, 2 and 3.5,
+# has drawn the wrong ones together. Compare the cells: where did the second point lose its neighbour?
+
+# %%
+four = np.array([[0.0], [1.0], [3.0], [4.0]])
+P_four = conditional_affinities(squared_distances(four), np.ones(4))  # (4, 4)
+Q_four = gaussian_affinities(np.array([[0.0], [1.5], [2.0], [3.5]]))  # (4, 4)
+plots.heatmaps(
+    {"P, of the data": P_four, "Q, of the map": Q_four},
+    names=[1, 2, 3, 4],
+    title="The map gives point 2 another neighbour than the data",
+)
+
+# %% [markdown]
 # ## B2 · The cost
 #
 # **Why.** We need one number that says how far $Q$ is from $P$. For each point, the Kullback–Leibler divergence compares
@@ -421,7 +441,9 @@ check("sne-q")
 #
 # **By hand.** Where $p = q$, the logarithm is 0. If a sure neighbour ($p = 1$) got only $q = \tfrac12$ in the map, that costs
 # $\log 2 = 0.69$. If it got $q = 0.01$, it costs 4.6. In the other direction, a stranger ($p = 0$) that sits next to you in the
-# map costs nothing directly: its term is 0. **SNE punishes tearing neighbours apart, hardly putting strangers together.**
+# map costs nothing directly: its term is 0. In the picture above, point 2 was torn from point 1, and that costs
+# $0.806 \log(0.806 / 0.117) = 1.56$; that it was put next to point 3 instead even gives a little back,
+# $0.180 \log(0.180 / 0.863) = -0.28$. **SNE punishes tearing neighbours apart, hardly putting strangers together.**
 
 # %% [markdown]
 # [exercise: kl-divergence]
@@ -445,6 +467,14 @@ check("kl-divergence")
 
 # %% [markdown]
 # [hints: kl-divergence]
+
+# %% [markdown]
+# The four points again. Their cost is 2.74, and the two torn pairs alone have run up more than that:
+
+# %%
+torn = [P_four[i, j] * np.log(P_four[i, j] / Q_four[i, j]) for i, j in ((1, 0), (2, 3))]
+assert np.allclose(torn, 1.56, atol=0.01) and sum(torn) > kl_divergence(P_four, Q_four)
+print(f"cost {kl_divergence(P_four, Q_four):.2f}, of the torn pairs {sum(torn):.2f}")
 
 # %% [markdown]
 # **On real data.** The cost knows scale: a map that is too large or too small is a bad one, whatever its shape. So compare two
@@ -2204,8 +2234,9 @@ assert in_noise > 0.9 and in_digits < 0.85
 #
 # **Why.** The algorithm has one dial, and a start. A reader of a map should know what each of them can do to it. So
 # take 500 digits, six perplexities and three *random* starts. For this, and for the clinic of the next section, here is
-# the loop of part C with more parts that can be exchanged. (Its exaggeration is 12 and its learning rate 50 unless you say
-# otherwise, as in many programs.)
+# the loop of part C with more parts that can be exchanged. Its exaggeration is 12, not 4, since that is what most
+# programs take whose maps you will read. In exchange the learning rate is 50, not $n / 4 = 125$: how far attraction moves
+# a point in a step goes with the product of the two, and $12 \cdot 50$ is about as much as $4 \cdot 125$.
 
 
 # %%

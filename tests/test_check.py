@@ -63,7 +63,9 @@ class Liar:
         (lambda X: distances(X) / 2, "a factor 2 is missing"),
         (in_place, "changed its argument X in place"),
         (raises, "SystemExit: bye"),
-        (lambda: 3, "TypeError"),
+        (lambda: 3, "the check gives these arguments by position"),
+        (lambda *, X: X, "let your function take them in this order"),
+        (lambda X, more: X, "missing a required argument: "),
         (lambda X: Liar(), "an object of type Liar"),
         (3, "is no longer a function"),
     ],
@@ -74,6 +76,29 @@ def test_wrong_answers_are_explained(function, part, capsys):
     assert part in repr(result)
     assert part.split(";")[0].split("(")[0] in result._repr_html_()
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_function_that_takes_other_arguments_is_told_which_come_in_which_order():
+    tsne = lambda X, **options: X  # noqa: E731, F841
+    said = "`tsne` cannot be called as `tsne(X, perplexity, n_iter, exaggeration_iter)` (too many positional arguments)"
+    assert repr(check("tsne")).startswith(said)
+
+
+@pytest.mark.parametrize(("low", "high", "end"), [(1e-8, 10, "upper"), (1.0, 1e8, "lower"), (1e-8, 1e8, None)])
+def test_a_search_in_too_small_an_interval_is_told_so(low, high, end):
+    def find_sigmas(D, target):
+        lows, highs = np.full(len(D), low), np.full(len(D), high)
+        for _ in range(60):
+            sigma = np.sqrt(lows * highs)
+            K = np.exp(-(D - np.sort(D)[:, 1:2]) / (2 * sigma[:, None] ** 2)) * (1 - np.eye(len(D)))
+            P = K / K.sum(1, keepdims=True)
+            too_wide = 2 ** -(P * np.log2(np.where(P > 0, P, 1))).sum(1) > target
+            lows, highs = np.where(too_wide, lows, sigma), np.where(too_wide, sigma, highs)
+        return sigma
+
+    said = repr(check("sigma-search"))
+    assert said.startswith("✗" if end else "✓")
+    assert end is None or f"does your search stop at the {end} end of its interval?" in said
 
 
 def test_unknown_and_unsolved():
@@ -161,3 +186,19 @@ shell.run_cell("unknown_name")
     assert done.stdout.count("Traceback") == 2
     assert "my own" in done.stdout
     assert "unknown_name" in done.stdout
+
+
+TWO_CHECKS = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance(colors="NoColor")
+shell.run_cell("from course_utils import check")
+shell.run_cell("check('perplexity'); check('tsne')")
+shell.run_cell("one = check('sne-q')")
+shell.run_cell("1 + 1")
+"""
+
+
+def test_each_check_of_a_cell_is_shown_once():
+    shown = subprocess.run([sys.executable, "-c", TWO_CHECKS], capture_output=True, text=True).stdout
+    for name in ("perplexity", "tsne", "gaussian_affinities"):
+        assert shown.count(f"`{name}` is not defined yet") == 1

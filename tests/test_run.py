@@ -1,5 +1,6 @@
 """Calling a learner's function: copies, limits, words instead of exceptions."""
 
+import subprocess
 import sys
 import time
 import warnings
@@ -110,3 +111,19 @@ def test_the_stop_button_passes_through():
 
     with pytest.raises(KeyboardInterrupt):
         run.call(function, (), 1)
+
+
+DISPLAY = """
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+from course_utils import run
+shell = InteractiveShell.instance()
+before = shell.display_pub
+outcome = run.call(lambda x: display(x) or 1 / 0, ("shown",), 1)
+print([outcome.printed, outcome.error_type, shell.display_pub is before])
+"""
+
+
+def test_what_is_displayed_is_caught_like_what_is_printed():
+    done = subprocess.run([sys.executable, "-c", DISPLAY], capture_output=True, text=True)
+    assert done.stdout == "[\"'shown'\\n\", 'ZeroDivisionError', True]\n", done.stderr

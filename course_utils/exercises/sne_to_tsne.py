@@ -117,6 +117,7 @@ def reaches_perplexity(args: Args, got: Any, expected: Any) -> str | None:
     D, target = args
     if not (np.isfinite(got).all() and (got > 0).all()):
         return "Every sigma must be finite and greater than 0."
+    misses = []
     for i, sigma in enumerate(got):
         reached = 2 ** entropy(softmax(-np.delete(D[i], i) / (2 * sigma**2)), base=2)
         low, high = perplexity_range(D, i)
@@ -124,8 +125,17 @@ def reaches_perplexity(args: Args, got: Any, expected: Any) -> str | None:
         possible = low < target < high
         if abs(reached - nearest) > (1e-4 if possible else 1e-2) * nearest:
             wish = f"{target:g}" if possible else f"{nearest:g}, the nearest that this row can reach to {target:g}"
-            return f"Row {i}: sigma = {sigma:.5g} gives perplexity {reached:.4g}; asked for is {wish}."
-    return None
+            sentence = f"Row {i}: sigma = {sigma:.5g} gives perplexity {reached:.4g}; asked for is {wish}."
+            misses.append((sentence, sigma, reached < nearest))
+    if not misses:
+        return None
+    sentence, sigma, too_small = misses[0]
+    alike = [other for _, other, side in misses if side == too_small and np.isclose(other, sigma, rtol=1e-3)]
+    end = got.max() if too_small else got.min()
+    if len(alike) > 1 and np.isclose(sigma, end, rtol=1e-3):
+        which = "upper" if too_small else "lower"
+        sentence += f" {len(alike)} rows end there: does your search stop at the {which} end of its interval?"
+    return sentence
 
 
 # ---------------------------------------------------------------- part A: affinities

@@ -1,7 +1,7 @@
 """The notebooks' figures: data in, a `Picture` out (a Matplotlib figure with alternative text).
 
-The last line of a cell shows its picture; `show(picture, alt=...)` shows one earlier. Every function takes
-`title` (the one message) and `alt` (what the picture shows, for those who do not see it; else the title).
+The last line of a cell shows its picture. Every function takes `title` (the one message) and `alt` (what the picture
+shows, for those who do not see it; else the title and a sentence made from what is drawn).
 
 Maps, Y (n, 2):
     scatter_map(Y, labels)               coloured by class; names=, notes={text: place}
@@ -33,7 +33,7 @@ A run:
 from __future__ import annotations
 
 from course_utils.plots.data import bars, image_row, matrix
-from course_utils.plots.figure import Picture, show
+from course_utils.plots.figure import Picture
 from course_utils.plots.grids import stencils
 from course_utils.plots.maps import (
     map_with_images,
@@ -63,7 +63,6 @@ __all__ = [
     "matrix",
     "scaling",
     "scatter_map",
-    "show",
     "stencils",
     "value_map",
     "word_regions",

@@ -6,6 +6,7 @@ import base64
 import functools
 import html
 import io
+import re
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -63,7 +64,7 @@ Returned = TypeVar("Returned")
 class Picture(Figure):
     """A Matplotlib figure that a notebook shows as an image with alternative text.
 
-    It belongs to no window and to no pyplot state: the last line of a cell shows it, `show` does so earlier.
+    It belongs to no window and to no pyplot state: the last line of a cell shows it.
     JupyterLab gives a plain PNG output no alternative text, so the picture is written as an HTML image.
     """
 
@@ -115,13 +116,6 @@ def with_few_colours(image: Image.Image) -> Image.Image:
     return reduced
 
 
-def show(figure: Picture, alt: str | None = None) -> None:
-    """Show a picture before the end of a cell, with another alternative text where `alt` is given."""
-    if alt is not None:
-        figure.alt = alt
-    figure._ipython_display_()
-
-
 def styled(function: Callable[Arguments, Returned]) -> Callable[Arguments, Returned]:
     """Draw in the course's style, whatever the reader has set in Matplotlib."""
 
@@ -137,11 +131,21 @@ def new_picture(height: float, title: str, alt: str | None, shows: str, width: f
     """An empty picture with a title; `alt` defaults to the title and what the kind of picture `shows`."""
     figure = Picture(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)  # so that texts can be measured before the picture is drawn
-    figure.alt = alt or f"{title}. {shows}"
+    figure.alt = in_words(alt or f"{title}. {shows}")
     figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", wrap=True)
     return figure
+
+
+def in_words(text: str) -> str:
+    """Text without the markup of its formulas, `$...$` as Matplotlib reads them: p(j|i), p_ij, ‖y_i - y_j‖, sigma."""
+
+    def plain(formula: re.Match[str]) -> str:
+        given = re.sub(r"_\{(\w)\|(\w)\}", r"(\1|\2)", formula[1]).replace("\\|", "‖")
+        return re.sub(r"[\\{}]", "", given)
+
+    return re.sub(r"\$([^$]*)\$", plain, text)
 
 
 def bare_map_axes(axes: Axes, label: bool = True) -> None:

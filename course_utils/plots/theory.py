@@ -17,28 +17,28 @@ def heatmaps(
     names: Sequence[str] | None = None,
     title: str = "Small matrices",
     alt: str | None = None,
-    digits: int = 3,
-    same_colours: bool = True,
 ) -> Picture:
-    """Small matrices next to each other with their numbers in the cells, e.g. {"P": P, "Q": Q}.
+    """Small matrices next to each other with their numbers in the cells, e.g. {"P": P, "Q": Q}, on one colour scale.
 
-    `names` are those of the rows and columns. `same_colours` False gives each matrix its own colour scale.
+    `names` are those of the rows and columns.
     """
     figure = new_picture(
-        WIDTH / max(len(matrices), 2) + 0.7, title, alt, f"The numbers of {', '.join(matrices)} in coloured cells."
+        0.8 * WIDTH / max(len(matrices), 2) + 0.7,
+        title,
+        alt,
+        f"The numbers of {'; '.join(matrices)} in coloured cells.",
     )
     grid = figure.subplots(1, len(matrices), squeeze=False)[0]
     largest = max(float(np.max(matrix)) for matrix in matrices.values())
     for axes, (name, matrix) in zip(grid, matrices.items(), strict=True):
-        top = largest if same_colours else float(np.max(matrix))
-        axes.imshow(matrix, cmap="Blues", vmin=0, vmax=top * 1.15)
+        axes.imshow(matrix, cmap="Blues", vmin=0, vmax=largest * 1.15)
         for (i, j), value in np.ndenumerate(matrix):
-            dark = value > 0.65 * top
+            dark = value > 0.65 * largest
             size = min(11.0, 50 / len(matrix))
             axes.text(
                 j,
                 i,
-                f"{value:.{digits}f}",
+                f"{value:.3f}",
                 ha="center",
                 va="center",
                 fontsize=size,

@@ -833,6 +833,25 @@ def _(P, Y):
     return 4 * springs(P - K / K.sum(), Y)
 
 
+@known.mistake(
+    "symmetric-sne-gradient",
+    "P normalised again",
+    "You divide P by its sum, which takes the exaggeration away: use P as it is, also where its sum is more than 1.",
+)
+def _(P, Y):
+    return S.symmetric_sne_gradient(P / P.sum(), Y)
+
+
+@known.mistake(
+    "symmetric-sne-gradient",
+    "q exaggerated too",
+    "Where P sums to 12, your q is multiplied by 12 as well, as if the cost itself were differentiated for that P; the "
+    "exaggeration belongs to p alone, p_ij − q_ij as it is written.",
+)
+def _(P, Y):
+    return P.sum() * S.symmetric_sne_gradient(P / P.sum(), Y)
+
+
 @known.alternative("symmetric-sne-gradient", "loops")
 def _(P, Y):
     Q = symmetric_q(Y)
@@ -987,6 +1006,25 @@ def _(P, Y):
 def _(P, Y):
     Q, W = S.student_t_affinities(Y)
     return -4 * ((P - Q) * W) @ Y
+
+
+@known.mistake(
+    "tsne-gradient",
+    "P normalised again",
+    "You divide P by its sum, which takes the exaggeration away: use P as it is, also where its sum is more than 1.",
+)
+def _(P, Y):
+    return S.tsne_gradient(P / P.sum(), Y)
+
+
+@known.mistake(
+    "tsne-gradient",
+    "q exaggerated too",
+    "Where P sums to 12, your q is multiplied by 12 as well, as if the cost itself were differentiated for that P; the "
+    "exaggeration belongs to p alone, p_ij − q_ij as it is written.",
+)
+def _(P, Y):
+    return P.sum() * S.tsne_gradient(P / P.sum(), Y)
 
 
 @known.alternative("tsne-gradient", "loops")
@@ -1338,6 +1376,22 @@ def _(P, Y, n_iter, exaggeration_iter):
 )
 def _(P, Y, n_iter, exaggeration_iter):
     return descend(P, Y, n_iter, exaggeration_iter, rate=200.0)
+
+
+@known.mistake(
+    "optimise",
+    "gradient exaggerated",
+    "You multiply the whole gradient by 4, which is only a larger step; it is P that is exaggerated, so that attraction "
+    "wins over repulsion: tsne_gradient(4 * P, Y).",
+)
+def _(P, Y, n_iter, exaggeration_iter):
+    velocity, gains, costs = np.zeros_like(Y), np.ones_like(Y), []
+    for t in range(n_iter):
+        early = t < exaggeration_iter
+        costs.append(S.kl_divergence(P, S.student_t_affinities(Y)[0]))
+        dC_dY = (4 if early else 1) * S.tsne_gradient(P, Y)
+        Y, velocity, gains = S.optimiser_step(Y, velocity, gains, dC_dY, len(P) / 4, 0.5 if early else 0.8)
+    return Y, np.array(costs)
 
 
 @known.mistake(
