@@ -296,7 +296,10 @@ class Gradebook:
                 place = self.path.resolve()
                 log = place.with_name(f"{place.name}-wal")
                 if log.exists() and log.stat().st_size:
-                    raise
+                    raise CourseError(
+                        f"{self.path} has marks in {log.name} that cannot be read in a folder that cannot be written: "
+                        "copy both files to another folder."
+                    ) from error
                 connection = sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True, isolation_level=None)
             return connection
 
