@@ -19,6 +19,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from course_utils.errors import CourseError
+from course_utils.run import TimeLimit, TimeLimitReached, last_line
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -204,21 +205,29 @@ def load_definitions(notebook: NotebookNode, names: Mapping[str, str]) -> Loaded
     loaded = Loaded(problems=[cell.problem for cell in cells if cell.problem])
     everything = make_namespace(cells, loaded.problems)
     for exercise, name in names.items():
-        last = _last_cell(cells, exercise, name)
-        if last is None:
-            continue
-        namespace = make_namespace(cells[: last + 1], [])
+        namespace = namespace_of(cells, exercise, name, [])
         if name in namespace:
             loaded.functions[exercise] = everything[name] = namespace[name]
     loaded.names = everything
     return loaded
 
 
-def make_namespace(cells: list[CellDefinitions], problems: list[str]) -> dict[str, Any]:
+def namespace_of(
+    cells: list[CellDefinitions], exercise: str, name: str, problems: list[str], seconds: float | None = None
+) -> dict[str, Any]:
+    """The definitions as they were when an exercise's check would have run; empty where no cell defines its function.
+
+    `problems` and `seconds` are those of `make_namespace`.
+    """
+    last = _last_cell(cells, exercise, name)
+    return {} if last is None else make_namespace(cells[: last + 1], problems, seconds)
+
+
+def make_namespace(cells: list[CellDefinitions], problems: list[str], seconds: float | None = None) -> dict[str, Any]:
     """Run the definitions of cells in a new namespace; adds a sentence to `problems` for each that fails.
 
     What is computed from something that an experiment would have made is left out without a word: a constant, or a
-    function with such a default.
+    function with such a default. Each statement may take `seconds`; None sets no limit.
     """
     unmade: set[str] = set()
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
@@ -226,17 +235,20 @@ def make_namespace(cells: list[CellDefinitions], problems: list[str]) -> dict[st
         unmade |= cell.left_out
         for statement in cell.statements:
             try:
-                exec(statement.code, namespace)
+                with TimeLimit(seconds) if seconds else contextlib.nullcontext():
+                    exec(statement.code, namespace)
             except KeyboardInterrupt:
                 raise
+            except TimeLimitReached:
+                unmade |= statement.binds
+                problems.append(f"Code cell {cell.number}, line {statement.line} was stopped after {seconds:g} s.")
             except BaseException as error:
                 unmade |= statement.binds
                 if isinstance(error, NameError) and error.name in unmade:
                     continue
                 if statement.assigns and isinstance(error, NameError | AttributeError | TypeError):
                     continue
-                what = f"{type(error).__name__}: {str(error)[:200]}".rstrip(": ")
-                problems.append(f"Code cell {cell.number}, line {statement.line} fails: {what}.")
+                problems.append(f"Code cell {cell.number}, line {statement.line} fails: {last_line(error)}.")
     return namespace
 
 
@@ -254,7 +266,10 @@ def _last_cell(cells: list[CellDefinitions], exercise: str, name: str) -> int | 
 
 def _statements(source: str, filename: str, flags: int) -> tuple[tuple[Statement, ...], frozenset[str], int]:
     """The compiled definitions in a cell's source, the names that the rest binds, and the `__future__` flags."""
-    tree = ast.parse(_without_magics(source), filename)
+    try:
+        tree = ast.parse(source, filename)
+    except SyntaxError:  # IPython's transformer takes much longer than Python's parser, and few cells need it
+        tree = ast.parse(_without_magics(source), filename)
     statements = []
     left_out: set[str] = set()
     for node in tree.body:

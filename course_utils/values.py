@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,15 @@ import numpy as np
 
 DTYPES = frozenset(
     f"{kind}{size}"
-    for kind, sizes in {"f": (2, 4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "b": (1,)}.items()
+    for kind, sizes in {"f": (2, 4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "b": (1,), "c": (8, 16)}.items()
     for size in sizes
 )
 MAX_DEPTH = 16
+MAX_NODES = 100_000
+MAX_DIGITS = 4000  # of an int; Python converts no longer ones
+
+Describe = Callable[[Any], str]
+"""Says in words what a value is that does not cross."""
 
 
 class SeededGenerator(np.random.Generator):
@@ -30,77 +37,170 @@ class SeededGenerator(np.random.Generator):
         self.seed = seed
 
 
-def flatten(value: Any) -> tuple[Any, list[np.ndarray]]:
-    """Split a value into a tree that JSON can hold and the list of arrays that the tree refers to.
+@dataclass(frozen=True)
+class Foreign:
+    """Stands for a value that does not cross: only what it was, in words."""
 
-    Raises TypeError for a type that does not cross and ValueError for one nested deeper than MAX_DEPTH.
-    """
-    arrays: list[np.ndarray] = []
+    description: str
 
-    def walk(node: Any, depth: int) -> Any:
-        if depth > MAX_DEPTH:
-            raise ValueError(f"a value may be nested {MAX_DEPTH} levels deep, not deeper")
+
+class _Flattening:
+    """One value on its way into a tree; keeps its arrays and counts its nodes."""
+
+    def __init__(self, foreign: Describe | None) -> None:
+        self.foreign = foreign
+        self.arrays: list[np.ndarray] = []
+        self.nodes = 0
+
+    def walk(self, node: Any, depth: int) -> Any:
+        """The tree of a node. Types are asked of `type`, never of the value, which may lie."""
+        self.nodes += 1
         kind = type(node)
         if node is None or kind in (bool, str):
             return node
         if kind is int:
-            return {"int": str(node)}
+            return {"int": str(node)} if abs(node).bit_length() < 3 * MAX_DIGITS else self.refuse(node, "a huge int")
         if kind is float:
             return {"float": node.hex() if math.isfinite(node) else repr(node)}
-        if isinstance(node, np.generic):
-            return walk(node.item(), depth)
-        if kind in (list, tuple):
-            return {kind.__name__: [walk(item, depth + 1) for item in node]}
+        if issubclass(kind, list | tuple):
+            return self.sequence(node, list if issubclass(kind, list) else tuple, depth)
         if kind is dict:
-            if not all(type(key) is str for key in node):
-                raise TypeError("a dict may have only strings as keys")
-            return {"dict": [[key, walk(item, depth + 1)] for key, item in node.items()]}
+            return self.mapping(node, depth)
         if kind is SeededGenerator:
             return {"generator": node.seed}
-        if kind is np.ndarray:
-            if node.dtype.kind + str(node.dtype.itemsize) not in DTYPES:
-                raise TypeError(f"an array of dtype {node.dtype} does not cross")
-            arrays.append(node)
-            return {"array": len(arrays) - 1}
+        if kind is Foreign:
+            return {"foreign": node.description}
+        if issubclass(kind, np.generic):
+            return self.scalar(node, depth)
+        if issubclass(kind, np.ndarray):
+            return self.array(np.ndarray.view(node, np.ndarray), node, "array")
         torch = sys.modules.get("torch")
-        if torch is not None and isinstance(node, torch.Tensor):
-            arrays.append(node.detach().cpu().numpy())
-            return {"tensor": len(arrays) - 1}
-        raise TypeError(f"a {kind.__name__} does not cross")
+        if torch is not None and issubclass(kind, torch.Tensor):
+            return self.tensor(node, torch)
+        return self.refuse(node, f"a {kind.__name__} does not cross")
 
-    return walk(value, 0), arrays
+    def refuse(self, node: Any, why: str) -> Any:
+        """What stands for a value that does not cross. Raises TypeError where nothing may."""
+        if self.foreign is None:
+            raise TypeError(why)
+        return {"foreign": self.foreign(node)[:200]}
+
+    def too_deep(self, node: Any, depth: int, items: int) -> Any:
+        """A refusal where a container goes beyond the bounds, else None. Raises ValueError where nothing may."""
+        if depth < MAX_DEPTH and self.nodes + items <= MAX_NODES:
+            return None
+        if self.foreign is None:
+            raise ValueError(f"a value may be nested {MAX_DEPTH} levels deep and have {MAX_NODES} parts, not more")
+        return {"foreign": self.foreign(node)[:200]}
+
+    def sequence(self, node: Any, base: type, depth: int) -> Any:
+        """A list or tuple, or a class derived from one, read past whatever that class defines."""
+        count = base.__len__(node)
+        refused = self.too_deep(node, depth, count)
+        if refused is not None:
+            return refused
+        return {base.__name__: [self.walk(base.__getitem__(node, index), depth + 1) for index in range(count)]}
+
+    def mapping(self, node: dict[Any, Any], depth: int) -> Any:
+        """A dict with strings as keys."""
+        if not all(type(key) is str for key in node):
+            return self.refuse(node, "a dict may have only strings as keys")
+        refused = self.too_deep(node, depth, len(node))
+        if refused is not None:
+            return refused
+        return {"dict": [[key, self.walk(item, depth + 1)] for key, item in node.items()]}
+
+    def scalar(self, node: np.generic, depth: int) -> Any:
+        """A NumPy scalar as the Python number that it is."""
+        plain = float(node) if isinstance(node, np.longdouble) else np.generic.item(node)
+        if type(plain) in (bool, int, float, str):
+            return self.walk(plain, depth)
+        return self.refuse(node, f"a {type(node).__name__} does not cross")
+
+    def array(self, plain: np.ndarray, node: Any, name: str) -> Any:
+        """An array of numbers; extended precision is rounded to float64."""
+        if plain.dtype.kind == "f" and plain.dtype.itemsize > 8:
+            plain = plain.astype(np.float64)
+        if plain.dtype.kind + str(plain.dtype.itemsize) not in DTYPES:
+            return self.refuse(node, f"an array of dtype {plain.dtype} does not cross")
+        self.arrays.append(plain)
+        return {name: len(self.arrays) - 1}
+
+    def tensor(self, node: Any, torch: Any) -> Any:
+        """A dense torch tensor of a dtype that NumPy has."""
+        try:
+            plain = torch.Tensor.numpy(torch.Tensor.cpu(torch.Tensor.detach(node)))
+        except (TypeError, RuntimeError):
+            return self.refuse(node, f"a tensor of dtype {node.dtype} and layout {node.layout} does not cross")
+        return self.array(plain, node, "tensor")
+
+
+def flatten(value: Any, foreign: Describe | None = None) -> tuple[Any, list[np.ndarray]]:
+    """Split a value into a tree that JSON can hold and the list of arrays that the tree refers to.
+
+    What does not cross is replaced by what `foreign` says of it; without `foreign`, raises TypeError for a type that
+    does not cross and ValueError for a value beyond the bounds.
+    """
+    work = _Flattening(foreign)
+    return work.walk(value, 0), work.arrays
 
 
 def rebuild(tree: Any, arrays: list[np.ndarray]) -> Any:
     """The inverse of `flatten`; arrays are copied, so that every call gives a value of its own.
 
-    Raises ValueError for a tree that `flatten` cannot have made.
+    Raises ValueError, and nothing else, for a tree that `flatten` cannot have made: trees come from students too.
     """
-    if tree is None or type(tree) in (bool, str):
-        return tree
-    if type(tree) is not dict or len(tree) != 1:
-        raise ValueError("a node of the tree must name exactly one type")
-    ((kind, content),) = tree.items()
-    match kind:
-        case "int":
-            return int(content)
-        case "float":
-            return float.fromhex(content) if "0x" in content else float(content)
-        case "list":
-            return [rebuild(item, arrays) for item in content]
-        case "tuple":
-            return tuple(rebuild(item, arrays) for item in content)
-        case "dict":
-            return {key: rebuild(item, arrays) for key, item in content}
-        case "generator":
-            return SeededGenerator(content)
-        case "array":
-            return np.array(arrays[content])
-        case "tensor":
-            import torch
+    nodes = 0
 
-            return torch.from_numpy(np.array(arrays[content]))
-    raise ValueError(f"a value of type {kind!r} is not known")
+    def walk(node: Any, depth: int) -> Any:
+        nonlocal nodes
+        nodes += 1
+        if nodes > MAX_NODES or depth > MAX_DEPTH:
+            raise ValueError("a tree beyond the bounds")
+        if node is None or type(node) in (bool, str):
+            return node
+        if type(node) is not dict or len(node) != 1:
+            raise ValueError("a node of the tree must name exactly one type")
+        ((kind, content),) = node.items()
+        if kind in ("list", "tuple", "dict") and type(content) is list:
+            if kind == "dict":
+                return dict(pair(item, depth) for item in content)
+            items = [walk(item, depth + 1) for item in content]
+            return items if kind == "list" else tuple(items)
+        if kind in ("int", "float", "foreign") and type(content) is str:
+            return _READERS[kind](content)
+        if kind == "generator" and type(content) is int and content >= 0:
+            return SeededGenerator(content)
+        if kind in ("array", "tensor") and type(content) is int and 0 <= content < len(arrays):
+            copy = np.array(arrays[content])
+            return copy if kind == "array" else _tensor(copy)
+        raise ValueError(f"a value of type {kind!r} is not known, or not so")
+
+    def pair(item: Any, depth: int) -> tuple[str, Any]:
+        if type(item) is not list or len(item) != 2 or type(item[0]) is not str:
+            raise ValueError("an entry of a dict must be a string and a value")
+        return item[0], walk(item[1], depth + 1)
+
+    return walk(tree, 0)
+
+
+def _float(text: str) -> float:
+    try:
+        return float.fromhex(text) if "0x" in text else float(text)
+    except OverflowError as error:
+        raise ValueError("a float beyond the range") from error
+
+
+_READERS: dict[str, Callable[[str], Any]] = {"int": int, "float": _float, "foreign": Foreign}
+
+
+def _tensor(array: np.ndarray) -> Any:
+    import torch
+
+    try:
+        return torch.from_numpy(array)
+    except TypeError as error:  # unsigned types that torch lacks
+        raise ValueError(f"there is no tensor of dtype {array.dtype}") from error
 
 
 def save(path: Path, value: Any) -> None:

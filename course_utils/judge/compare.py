@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.judge import patterns
+from course_utils.values import Foreign
 
 SHOWN = 6  # rows and columns of an array that a message shows
 
@@ -64,6 +65,8 @@ def describe(value: Any) -> str:
     """What a value is, in words: "a list", "an array of shape (3, 3)", "None"."""
     if value is None:
         return "None (is a return missing?)"
+    if type(value) is Foreign:
+        return value.description
     if isinstance_exact(value, np.ndarray):
         plain = np.ndarray.view(value, np.ndarray)
         return f"an array of shape {plain.shape}" + ("" if plain.dtype.kind in "biufc" else f" and dtype {plain.dtype}")

@@ -1,0 +1,421 @@
+"""Mark one submission: drive its process in the sandbox with fresh inputs, judge what comes back, say it in words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from course_utils.errors import CourseError
+from course_utils.exercises.spec import Exercise
+from course_utils.grading.intake import Submission
+from course_utils.grading.reference import Reference, name_of_seed
+from course_utils.grading.results import ExerciseResult, Status, SubmissionResult
+from course_utils.grading.sandbox.launch import Zygote
+from course_utils.grading.session import NOT_A_REPLY, Ended, Session, shown
+from course_utils.judge import JudgedCase, Outcome, Verdict, judge
+from course_utils.judge.compare import show
+from course_utils.judge.verdict import as_plain_argument
+
+LOAD_SECONDS = 30.0
+ANSWER_SECONDS = 20.0  # for the solution's answer to one question of a follow-through run
+MOST_QUESTIONS = 20_000  # of one exercise
+
+# What an error says when it is a limit that was met, by a part of its text.
+LIMIT_SENTENCES = {
+    "MemoryError": "Your function needed more than the {memory} MiB of memory that a submission may use.",
+    "can't allocate memory": "Your function needed more than the {memory} MiB of memory that a submission may use.",
+    "[Errno 27]": "Your function wrote a file of more than the {file_size} MiB that a submission may write.",
+    "[Errno 28]": "Your function filled the {scratch} MiB of scratch space that a submission has.",
+    "[Errno 24]": "Your function opened more than the {files} files that a submission may have open.",
+    "can't start new thread": "Your function started more than the {processes} processes and threads it may have.",
+    "[Errno 11]": "Your function started more than the {processes} processes and threads it may have.",
+}
+
+
+@dataclass
+class Attempt:
+    """What came of calling one exercise's function on some cases; `ended` where the process ended on the way."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    found: bool = True
+    ended: Ended | None = None
+    seconds: float = 0.0
+
+
+class Marker:
+    """Marks submissions with one zygote, one master seed, and the references of the notebooks that come."""
+
+    def __init__(self, zygote: Zygote, master: str, reference: Callable[[str], Reference]) -> None:
+        self.zygote, self.master, self.reference = zygote, master, reference
+
+    def mark(self, submission: Submission) -> SubmissionResult:
+        """Mark every exercise of a submission. Raises CourseError where the sandbox itself fails."""
+        start = time.monotonic()
+        if submission.problem or not submission.notebook:
+            return self.unmarked(submission)
+        marking = Marking(self, submission)
+        results = marking.run([exercise.id for exercise in marking.reference.exercises], {})
+        return marking.result(results, time.monotonic() - start)
+
+    def mark_again(self, submission: Submission, before: SubmissionResult) -> SubmissionResult:
+        """Mark once more the exercises that timed out, now that the machine is idle; keep the other marks."""
+        start = time.monotonic()
+        marking = Marking(self, submission)
+        kept = {one.exercise: one for one in before.exercises if one.status is not Status.TIMED_OUT}
+        wanted = [one.exercise for one in before.exercises if one.exercise not in kept]
+        results = marking.run(wanted, kept)
+        return marking.result(results, before.seconds + time.monotonic() - start, before.remarks)
+
+    def unmarked(self, submission: Submission) -> SubmissionResult:
+        """The result of a file that cannot be marked: no points, and the reason."""
+        listed: tuple[ExerciseResult, ...] = ()
+        version = ""
+        if submission.notebook:
+            reference = self.reference(submission.notebook)
+            version = reference.version
+            listed = tuple(ExerciseResult(one.id, Status.MISSING, 0.0) for one in reference.exercises)
+        return SubmissionResult(
+            **identity(submission),
+            spec_version=version,
+            seed_name=name_of_seed(self.master),
+            exercises=listed,
+            remarks=submission.remarks,
+            problem=submission.problem or "It is not known which notebook of the course this is.",
+        )
+
+
+def identity(submission: Submission) -> dict[str, Any]:
+    """The fields that a submission and its result share."""
+    names = ("student", "notebook", "file", "sha256", "modified")
+    return {name: getattr(submission, name) for name in names}
+
+
+class Marking:
+    """The marking of one submission: its process, made anew whenever it has ended, and its deadline."""
+
+    def __init__(self, marker: Marker, submission: Submission) -> None:
+        self.marker, self.submission = marker, submission
+        self.reference = marker.reference(submission.notebook)
+        self.zygote = marker.zygote
+        self.deadline = time.monotonic() + self.zygote.limits.wall
+        self.names = {exercise.id: exercise.name for exercise in self.reference.exercises}
+        self.problems: list[str] = []
+        self.unreadable: dict[str, str] = {}  # the sentence by exercise
+        self.session: Session | None = None
+
+    def run(self, wanted: list[str], kept: dict[str, ExerciseResult]) -> dict[str, ExerciseResult]:
+        """Mark the wanted exercises, then give follow-through credit; `kept` are results that stand."""
+        results = dict(kept)
+        try:
+            for exercise in self.reference.exercises:
+                if exercise.id in wanted:
+                    results[exercise.id] = self.mark(exercise)
+        finally:
+            self.close()
+        for exercise in self.reference.exercises:
+            if exercise.id in wanted and not results[exercise.id].points:
+                results[exercise.id] = self.follow_through(exercise, results)
+        return results
+
+    def result(
+        self, results: dict[str, ExerciseResult], seconds: float, before: tuple[str, ...] = ()
+    ) -> SubmissionResult:
+        """All results as one record."""
+        in_order = tuple(results[exercise.id] for exercise in self.reference.exercises)
+        remarks = dict.fromkeys([*self.submission.remarks, *before, *self.problems])
+        return SubmissionResult(
+            **identity(self.submission),
+            spec_version=self.reference.version,
+            seed_name=name_of_seed(self.marker.master),
+            exercises=in_order,
+            remarks=tuple(remarks),
+            seconds=seconds,
+        )
+
+    # -------------------------------------------------------------- the process
+
+    def open(self) -> Session:
+        """The submission's process with its definitions loaded. Raises Ended."""
+        if self.session is None or self.session.over:
+            self.session = self.load(Session(self.zygote, self.deadline))
+        return self.session
+
+    def load(self, session: Session) -> Session:
+        """Give a fresh process the submission's cells. Raises Ended."""
+        try:
+            unreadable = session.load(self.submission.cells, self.names, LOAD_SECONDS)
+        except BaseException:
+            session.end()
+            raise
+        for exercise_id, sentence in unreadable:
+            self.note(sentence)
+            if exercise_id in self.names:
+                self.unreadable[exercise_id] = sentence
+        return session
+
+    def note(self, problem: str) -> None:
+        """Remember a problem of the whole notebook, once."""
+        if problem not in self.problems and len(self.problems) < 20:
+            self.problems.append(problem)
+
+    def close(self) -> None:
+        """End the submission's process."""
+        if self.session is not None:
+            self.session.end()
+            self.session = None
+
+    # -------------------------------------------------------------- one exercise
+
+    def mark(self, exercise: Exercise) -> ExerciseResult:
+        """Mark one exercise: the public cases, then fresh ones, which alone give points."""
+        public_cases = self.reference.public[exercise.id].cases
+        public = self.attempt(exercise, public_cases)
+        ended = self.early_end(exercise, public)
+        if ended is not None:
+            return ended
+        public_verdict = verdict_of(exercise, public_cases, public.outcomes)
+        cases = self.reference.fresh_cases(exercise, self.marker.master, self.submission.student)
+        fresh = self.attempt(exercise, cases)
+        ended = self.early_end(exercise, fresh)
+        if ended is not None:
+            return ended
+        verdict = verdict_of(exercise, cases, fresh.outcomes)
+        counts = {
+            "cases": len(cases),
+            "cases_passed": sum(case.passed for case in verdict.cases),
+            "public_cases": len(public_cases),
+            "public_passed": sum(case.passed for case in public_verdict.cases),
+            "seconds": public.seconds + fresh.seconds,
+        }
+        if verdict.passed:
+            return ExerciseResult(exercise.id, Status.RIGHT, float(exercise.points), **counts)
+        result = self.explain(exercise, public_cases, public, public_verdict, cases, fresh, verdict)
+        return replace(result, **counts)
+
+    def attempt(self, exercise: Exercise, cases: list[JudgedCase], **answers: Any) -> Attempt:
+        """Call the function of an exercise once a case, its time limit for all of them together."""
+        attempt = Attempt()
+        start = time.monotonic()
+        try:
+            session = answers.pop("session", None) or self.open()
+            for case in cases:
+                left = max(exercise.time_limit - (time.monotonic() - start), 0.05)
+                reply = session.call(exercise.id, case.args, left, **answers)
+                for problem in reply_texts(reply):
+                    self.note(problem)
+                if reply.get("found") is False:
+                    attempt.found = False
+                    break
+                outcome = read_outcome(reply.get("outcome"), len(case.args))
+                if outcome is None:
+                    session.fail(Status.NO_REPLY, NOT_A_REPLY)
+                if outcome.timed_out is not None:
+                    session.end()  # whatever it left running is not to slow the next exercise
+                    attempt.outcomes.append(replace(outcome, timed_out=exercise.time_limit))
+                    break
+                attempt.outcomes.append(outcome)
+            else:
+                session.look_for_early_bytes()
+        except Ended as ended:
+            attempt.ended = ended
+        attempt.seconds = time.monotonic() - start
+        return attempt
+
+    def early_end(self, exercise: Exercise, attempt: Attempt) -> ExerciseResult | None:
+        """The result where there is nothing to judge: no function, a stub, a time-out, or the end of the process."""
+        if attempt.ended is not None:
+            sentence = str(attempt.ended)
+            if time.monotonic() >= self.deadline:
+                sentence = f"Your notebook used up the {self.zygote.limits.wall:g} s that a submission may take."
+            return self.lost(exercise, attempt, attempt.ended.status, sentence)
+        if not attempt.found:
+            if exercise.id in self.unreadable:
+                return self.lost(exercise, attempt, Status.UNREADABLE, self.unreadable[exercise.id])
+            return self.lost(exercise, attempt, Status.MISSING, f"No cell defines the function `{exercise.name}`.")
+        last = attempt.outcomes[-1]
+        if last.timed_out is not None:
+            sentence = f"`{exercise.name}` was stopped after {last.timed_out:g} s: an endless loop, or too slow a way?"
+            return self.lost(exercise, attempt, Status.TIMED_OUT, sentence)
+        first = attempt.outcomes[0]
+        if first.error_type == "NotImplementedError" and f"{exercise.id}:" in (first.error or ""):
+            return self.lost(
+                exercise, attempt, Status.UNSOLVED, "It is not solved: its cell still raises the stub's error."
+            )
+        return None
+
+    def lost(self, exercise: Exercise, attempt: Attempt, status: Status, sentence: str) -> ExerciseResult:
+        """A result of no points with one sentence."""
+        return ExerciseResult(exercise.id, status, 0.0, (sentence,), seconds=attempt.seconds)
+
+    def explain(
+        self,
+        exercise: Exercise,
+        public_cases: list[JudgedCase],
+        public: Attempt,
+        public_verdict: Verdict,
+        cases: list[JudgedCase],
+        fresh: Attempt,
+        verdict: Verdict,
+    ) -> ExerciseResult:
+        """Why the fresh cases fail: told by the public cases where they fail too, else without a hidden input."""
+        first = verdict.first_failure
+        assert first is not None
+        hidden = blocks(exercise, cases[first], verdict, first)
+        outcome = fresh.outcomes[first] if first < len(fresh.outcomes) else Outcome()
+        status = Status.ERROR if outcome.error else Status.WRONG
+        shown_blocks: tuple[tuple[str, str], ...] = ()
+        mistake = public_verdict.mistake
+        if not public_verdict.passed:
+            index = public_verdict.first_failure
+            assert index is not None
+            label, told = public_cases[index].label, public_verdict.cases[index].difference
+            shown_blocks = blocks(exercise, public_cases[index], public_verdict, index)
+            sentences = [f"First case of your check that fails: {label}."]
+            message = told.message if told else ""
+        else:
+            sentences = [f"Your check passes, but fresh inputs of the same kind fail, first: {cases[first].label}."]
+            mistake = verdict_of(exercise, self.reference.with_mistakes(exercise, cases), fresh.outcomes).mistake
+            told = verdict.cases[first].difference
+            message = told.message if told else ""
+            if outcome.error:  # its text may hold the hidden input
+                place = f" in line {outcome.line} of its cell" if outcome.line else ""
+                message = f"Your function raised an error{place}: {outcome.error_type}."
+        limit = self.limit_sentence(outcome)
+        if limit:
+            status, sentences, shown_blocks, hidden = Status.LIMIT, [limit], (), ()
+        elif mistake is not None:
+            sentences.insert(0, self.reference.sentence(exercise, mistake))
+        else:
+            sentences.append(message)
+        return ExerciseResult(
+            exercise.id,
+            status,
+            0.0,
+            tuple(shown(sentence, 1000) for sentence in sentences if sentence),
+            mistake=mistake,
+            case=cases[first].label,
+            shown=shown_blocks,
+            hidden=hidden,
+        )
+
+    def limit_sentence(self, outcome: Outcome) -> str:
+        """The sentence for an error that is a limit of the sandbox; empty for any other error."""
+        for part, sentence in LIMIT_SENTENCES.items():
+            if outcome.error and part in outcome.error:
+                return sentence.format(**vars(self.zygote.limits))
+        return ""
+
+    # -------------------------------------------------------------- follow-through
+
+    def follow_through(self, exercise: Exercise, results: dict[str, ExerciseResult]) -> ExerciseResult:
+        """The result with credit where the exercise is right once the earlier ones that are wrong are answered for it.
+
+        Answers are given in a fresh process, only for exercises that this one declares to need, directly or through
+        others, and that are final. The solution answers in a sandboxed process of its own, because it computes on
+        values that come from a student.
+        """
+        result = results[exercise.id]
+        failed = tuple(one for one in self.needed(exercise) if not results[one].points)
+        worth_it = result.status not in (Status.UNSOLVED, Status.MISSING, Status.UNREADABLE)
+        if not failed or not worth_it or time.monotonic() >= self.deadline:
+            return result
+        cases = self.reference.fresh_cases(exercise, self.marker.master, self.submission.student)
+        try:
+            with Session(self.zygote, self.deadline) as solution, Session(self.zygote, self.deadline) as own:
+                solution.load(self.reference.cells, self.names, LOAD_SECONDS)
+                self.load(own)
+                desk = AnswerDesk(solution, {self.names[one]: one for one in failed})
+                answered = tuple(desk.exercises)
+                attempt = self.attempt(exercise, cases, session=own, answered=answered, answer=desk.answer)
+        except Ended:
+            return result
+        if attempt.ended is not None or not verdict_of(exercise, cases, attempt.outcomes).passed:
+            return result
+        return replace(
+            result,
+            status=Status.FOLLOW_THROUGH,
+            points=float(exercise.points),
+            cases_passed=len(cases),
+            cases=len(cases),
+            answered=failed,
+        )
+
+    def needed(self, exercise: Exercise) -> list[str]:
+        """The ids of the exercises that this one needs, directly or through others, in the notebook's order."""
+        by_id = {one.id: one for one in self.reference.exercises}
+        found: set[str] = set()
+        rest = list(exercise.requires)
+        while rest:
+            one = rest.pop()
+            if one not in found and one in by_id:
+                found.add(one)
+                rest.extend(by_id[one].requires)
+        return [one for one in by_id if one in found]
+
+
+class AnswerDesk:
+    """Lets the solution, in a process of its own, answer the questions of a student's process."""
+
+    def __init__(self, solution: Session, exercises: dict[str, str]) -> None:
+        self.solution, self.exercises = solution, exercises  # ids by name of function
+        self.questions = 0
+
+    def answer(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+        """The solution's value, or the text of its error."""
+        self.questions += 1
+        if name not in self.exercises or self.questions > MOST_QUESTIONS:
+            return {"error": "this function is not answered here"}
+        try:
+            reply = self.solution.call(self.exercises[name], args, ANSWER_SECONDS, options=options)
+        except Ended as ended:
+            return {"error": str(ended)}
+        outcome = read_outcome(reply.get("outcome"), len(args))
+        if outcome is None or outcome.error or outcome.timed_out is not None:
+            return {"error": (outcome and outcome.error) or "the solution gives no value for these arguments"}
+        return {"value": outcome.value}
+
+
+def verdict_of(exercise: Exercise, cases: list[JudgedCase], outcomes: list[Outcome]) -> Verdict:
+    """The judge's verdict. Raises CourseError where the judge itself fails, which is a fault of the course."""
+    try:
+        return judge(exercise, cases, outcomes)
+    except Exception as error:
+        raise CourseError(f"The judge of {exercise.id!r} failed ({type(error).__name__}: {error}).") from error
+
+
+def blocks(exercise: Exercise, case: JudgedCase, verdict: Verdict, index: int) -> tuple[tuple[str, str], ...]:
+    """Inputs, expected and got of one case that failed, as (label, text)."""
+    given = zip(exercise.takes, case.args, strict=True)
+    found = [(f"input {name}", show(as_plain_argument(value))) for name, value in given]
+    difference = verdict.cases[index].difference
+    if difference is not None and difference.expected:
+        found.append(("expected", difference.expected))
+    if difference is not None and difference.got:
+        found.append(("got", difference.got))
+    return tuple(found)
+
+
+def read_outcome(fields: Any, arguments: int) -> Outcome | None:
+    """An outcome out of an untrusted reply; None where it is none."""
+    if type(fields) is not dict or set(fields) != set(Outcome.__dataclass_fields__):
+        return None
+    texts = {name: fields[name] for name in ("error", "error_type", "printed", "warned")}
+    if not all(type(text) is str or (text is None and name.startswith("error")) for name, text in texts.items()):
+        return None
+    line, limit, changed = fields["line"], fields["timed_out"], fields["changed"]
+    if not (line is None or (type(line) is int and 0 < line < 1_000_000)):
+        return None
+    if not (limit is None or type(limit) is float) or type(changed) is not tuple:
+        return None
+    if not all(type(index) is int and 0 <= index < arguments for index in changed):
+        return None
+    plain = {name: text and shown(text) for name, text in texts.items()}
+    return Outcome(value=fields["value"], line=line, timed_out=limit, changed=changed, **plain)
+
+
+def reply_texts(reply: dict[str, Any]) -> list[str]:
+    """The problems that a reply tells of."""
+    problems = reply.get("problems")
+    return [shown(one) for one in problems[:20] if type(one) is str] if type(problems) is list else []

@@ -1,0 +1,143 @@
+"""The untrusted side: holds a student's definitions and calls their functions with the inputs that requests bring.
+
+It runs inside the sandbox, in the process of the student's code; nothing that it says is believed. It holds no answer
+and no seed. One request is one frame, and gets one reply; while a call runs it may ask the grader for the values of
+earlier exercises (follow-through), each question answered by one frame.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from types import SimpleNamespace
+from typing import Any
+
+from course_utils import notebook, run
+from course_utils.grading import wire
+from course_utils.judge import Outcome
+from course_utils.judge.compare import describe
+
+DEFINITION_SECONDS = 10.0  # for one statement that defines; a class body or a decorator can run for ever
+TEXT = 2000  # characters of a problem that are sent
+
+
+def warm_up() -> None:
+    """Do once what every child would do: the import of IPython's input transformer, a definition, a call."""
+    source = "%matplotlib inline\ndef f(x):\n    return x\n"
+    run.call(Definitions([{"source": source, "exercise": "", "checks": ""}], {"f": "f"}).function("f"), (1.0,), 1.0)
+
+
+class Definitions:
+    """The definitions of a notebook; each exercise's function is made when it is first called for."""
+
+    def __init__(self, cells: list[dict[str, str]], names: dict[str, str]) -> None:
+        self.names = names
+        self.cells = notebook.definitions(SimpleNamespace(cells=[as_cell(cell) for cell in cells]))
+        self.problems: list[str] = []
+        self.made: dict[str, Any] = {}
+
+    def function(self, exercise: str) -> Any:
+        """The function of an exercise as it was when its check would have run; None where no cell defines it."""
+        if exercise not in self.made:
+            problems: list[str] = []
+            namespace = notebook.namespace_of(self.cells, exercise, self.names[exercise], problems, DEFINITION_SECONDS)
+            self.made[exercise] = namespace.get(self.names[exercise])
+            self.problems += [problem for problem in problems if problem not in self.problems]
+        return self.made[exercise]
+
+
+def as_cell(cell: dict[str, str]) -> dict[str, Any]:
+    """A code cell in nbformat's shape, with the metadata that says which exercise it answers or checks."""
+    grading: dict[str, Any] = {}
+    if cell["exercise"]:
+        grading = {"grade_id": cell["exercise"], "solution": True, "grade": False}
+    elif cell["checks"]:
+        grading = {"grade_id": f"check-{cell['checks']}", "solution": False, "grade": True}
+    return {"cell_type": "code", "source": cell["source"], "metadata": {"nbgrader": grading}}
+
+
+class Connection:
+    """Frames over two pipes."""
+
+    def __init__(self, requests: int, replies: int) -> None:
+        self.requests, self.replies = requests, replies
+
+    def read(self) -> Any:
+        """The next message; EOFError where the grader has closed its end."""
+        start = self.read_bytes(wire.LENGTHS.size)
+        return wire.decode(start + self.read_bytes(wire.frame_size(start) - len(start)))
+
+    def read_bytes(self, count: int) -> bytes:
+        """Exactly `count` bytes."""
+        parts = []
+        while count:
+            part = os.read(self.requests, min(count, 1 << 20))
+            if not part:
+                raise EOFError
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def write(self, message: Any) -> None:
+        """Send a message; what does not cross is described in words."""
+        view = memoryview(wire.encode(message, describe))
+        while view:
+            view = view[os.write(self.replies, view) :]
+
+
+def serve(requests: int, replies: int) -> None:
+    """Answer requests until the grader closes its end."""
+    connection = Connection(requests, replies)
+    definitions = Definitions([], {})
+    while True:
+        try:
+            request = connection.read()
+        except EOFError:
+            return
+        if request["do"] == "load":
+            definitions = Definitions(request["cells"], request["names"])
+            unreadable = [(cell.exercise or "", cell.problem[:TEXT]) for cell in definitions.cells if cell.problem]
+            connection.write({"re": request["id"], "problems": unreadable})
+        else:
+            connection.write({"re": request["id"], **answer_call(connection, definitions, request)})
+
+
+def answer_call(connection: Connection, definitions: Definitions, request: dict[str, Any]) -> dict[str, Any]:
+    """Call one exercise's function once; the outcome as a dict, with what failed on the way to the definitions."""
+    function = definitions.function(request["exercise"])
+    problems = [problem[:TEXT] for problem in definitions.problems]
+    if not callable(function):
+        return {"found": False, "problems": problems}
+    for name in request["answered"]:
+        function_globals(function)[name] = asker(connection, name)
+    if request["options"]:
+        function = functools.partial(function, **request["options"])
+    outcome = run.call(function, request["args"], request["seconds"])
+    return {"found": True, "problems": problems, "outcome": crossing(outcome)}
+
+
+def crossing(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as a dict that crosses, its texts bounded."""
+    fields = asdict(replace(outcome, value=None))
+    return fields | {"value": outcome.value, "printed": outcome.printed[:TEXT], "warned": outcome.warned[:TEXT]}
+
+
+def function_globals(function: Any) -> dict[str, Any]:
+    """The namespace in which a function looks up other functions; an empty one for what is no plain function."""
+    found = getattr(function, "__globals__", None)
+    return found if isinstance(found, dict) else {}
+
+
+def asker(connection: Connection, name: str) -> Callable[..., Any]:
+    """A function that lets the grader answer in the place of an earlier exercise's function."""
+
+    def ask(*args: Any, **options: Any) -> Any:
+        connection.write({"ask": name, "args": args, "options": options})
+        reply = connection.read()
+        if "value" in reply:
+            return reply["value"]
+        raise ValueError(reply["error"])
+
+    return ask
