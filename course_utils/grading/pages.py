@@ -167,14 +167,18 @@ def feedback_page(result: SubmissionResult, marks: Iterable[Mark], show_inputs: 
 
 def page_of(result: SubmissionResult, marks: Iterable[Mark], show_inputs: bool) -> Page:
     """What the feedback page of one submission says."""
-    own = {mark.exercise: mark for mark in marks if (mark.student, mark.notebook) == (result.student, result.notebook)}
+    own = marks_of(result, marks)
     known = headings(result.notebook)
     statuses = {one.exercise: one.status for one in result.exercises}
     entries = [
         _entry(one, own.get(one.exercise), statuses, known.places.get(one.exercise), show_inputs)
         for one in result.exercises
+        if one.exercise in exercises.all_by_id()
     ]
-    points, most = sum(entry.points for entry in entries), result.most
+    gone = [one for one in statuses if one not in exercises.all_by_id()]
+    before = sum(entry.points for entry in entries)
+    points = sum(mark.counted for mark in own.values()) if own else before
+    most = sum(entry.most for entry in entries) or result.most
     return Page(
         title=known.title or "Unknown notebook",
         student=result.student,
@@ -185,11 +189,22 @@ def page_of(result: SubmissionResult, marks: Iterable[Mark], show_inputs: bool) 
         percent=round(100 * min(max(points / most, 0.0), 1.0), 2) if most else 0.0,
         summary=_summary(result),
         problem=result.problem,
-        remarks=result.remarks,
-        lateness=_lateness(own.values()),
+        remarks=(*result.remarks, *(f"The exercise `{one}` is no longer part of the course." for one in gone)),
+        lateness=_lateness(own.values(), before, points),
         next=_next(result, entries),
         parts=tuple(_parts(entries, known)),
     )
+
+
+def marks_of(result: SubmissionResult, marks: Iterable[Mark]) -> dict[str, Mark]:
+    """The marks of one submission, by exercise."""
+    student, name = stored(result.student), stored(result.notebook)
+    return {mark.exercise: mark for mark in marks if (mark.student, mark.notebook) == (student, name)}
+
+
+def stored(text: str) -> str:
+    """A name as the gradebook can hold it: one that comes from a file name may not be UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _entry(
@@ -201,9 +216,11 @@ def _entry(
 ) -> Entry:
     """What is said about one exercise."""
     exercise = exercises.get(result.exercise)
+    points, most = (mark.points, mark.most) if mark else (result.points, result.most)
+    decided = mark is not None and mark.override is not None
     right = result.status in GOOD
     unsolved = result.status in (Status.UNSOLVED, Status.MISSING)
-    mood = "good" if right else "open" if unsolved else "bad"
+    mood = "good" if right or (decided and points >= most) else "open" if unsolved else "bad"
     said = result.sentences or (() if right else (EXPLAINED[result.status].format(name=exercise.name),))
     follow = (_follow_through(result, statuses),) if result.answered else ()
     inputs = _inputs(result)
@@ -211,11 +228,11 @@ def _entry(
         id=exercise.id,
         anchor=f"exercise-{exercise.id}",
         title=exercise.title,
-        points=result.points if mark is None else mark.points,
-        most=exercise.points,
+        points=points,
+        most=most,
         mood=mood,
         symbol=SYMBOLS[mood],
-        status=str(result.status),
+        status=f"set by your instructor (graded: {result.status})" if decided else str(result.status),
         optional=exercise.optional,
         brief=inputs if right else "",
         sentences=(*said, *follow, *([] if right or not inputs else [inputs])),
@@ -257,16 +274,20 @@ def _follow_through(result: ExerciseResult, statuses: dict[str, Status]) -> str:
 
 
 def _changed(mark: Mark | None) -> tuple[str, ...]:
-    """That an instructor set the points of an exercise, and why."""
+    """That an instructor set the points of an exercise, when, and why."""
     if mark is None or mark.override is None:
         return ()
-    return (f"Your instructor set this to {number(mark.override.points)} points: {mark.override.reason}",)
+    what = f"{number(mark.points)} of {number(mark.most)} points instead of {number(mark.graded)}"
+    return (f"Your instructor gave {what} on {mark.override.time[:10]}: {mark.override.reason}",)
 
 
-def _lateness(marks: Iterable[Mark]) -> tuple[str, ...]:
-    """That a notebook came late, and what that costs; once, though it stands on every mark."""
-    late = dict.fromkeys((mark.minus_percent, mark.late_reason) for mark in marks if mark.minus_percent)
-    return tuple(f"Handed in late, so {minus:g} % of the points are taken off: {reason}" for minus, reason in late)
+def _lateness(marks: Iterable[Mark], before: float, after: float) -> tuple[str, ...]:
+    """That a notebook came late, what that costs, and why; once, though every mark has it."""
+    late = next((mark.late for mark in marks if mark.late is not None), None)
+    if late is None:
+        return ()
+    cost = f"{number(late.value or 0)} % of {number(before)} points are taken off, which leaves {number(after)}"
+    return (f"Handed in late: {cost}. The reason given: {late.reason}",)
 
 
 def _again(exercise: exercises.Exercise, place: Place | None) -> str:
@@ -349,7 +370,7 @@ def write_feedback(
     for student, name in folders.items():
         theirs = _by_page(handed_in[student])
         for page_name, file in file_names(theirs).items():
-            page = page_of(theirs[page_name], own.get(student, []), show_inputs)
+            page = page_of(theirs[page_name], own.get(stored(student), []), show_inputs)
             write(folder / name / f"{file}.html", render("feedback.html.j2", page=page))
             note = page.problem or " ".join(page.remarks)
             rows.append(Row(student, page.title, f"{name}/{file}.html", page.points, page.most, note))
