@@ -496,8 +496,6 @@ def _bytes_of(hand_in: HandIn) -> tuple[bytes, float | None]:
 
 def _json_of(data: bytes) -> tuple[Any, list[str]]:
     """The content of a notebook's bytes, and remarks about it. Raises _UnreadableError."""
-    if not data.strip(b"\0 \t\r\n"):
-        raise _UnreadableError(f"is empty: {AGAIN}")
     encoding, remarks = json.detect_encoding(data), []
     try:
         text = data.decode(encoding)
@@ -505,6 +503,8 @@ def _json_of(data: bytes) -> tuple[Any, list[str]]:
         text = data.decode(encoding, "replace")
         remarks.append("The file is not all UTF-8: what could not be read in it was replaced by the sign \ufffd.")
     text = text.removeprefix("\ufeff")
+    if not text.strip("\0 \t\r\n"):
+        raise _UnreadableError(f"is empty: {AGAIN}")
     if text.count("[") + text.count("{") > MAX_BRACKETS:
         raise _UnreadableError(f"holds too many small parts to be read: clear its outputs, then {AGAIN}")
     try:
