@@ -68,8 +68,8 @@ class Marker:
         results = marking.run(wanted, kept)
         return marking.result(results, before.seconds + time.monotonic() - start, before.remarks)
 
-    def unmarked(self, submission: Submission) -> SubmissionResult:
-        """The result of a file that cannot be marked: no points, and the reason."""
+    def unmarked(self, submission: Submission, why: str | None = None) -> SubmissionResult:
+        """The result of a file that cannot be marked: no points, and the reason, its own problem or `why`."""
         listed: tuple[ExerciseResult, ...] = ()
         version = ""
         if submission.notebook:
@@ -82,7 +82,7 @@ class Marker:
             seed_name=name_of_seed(self.master),
             exercises=listed,
             remarks=submission.remarks,
-            problem=submission.problem or "It is not known which notebook of the course this is.",
+            problem=why or submission.problem or "It is not known which notebook of the course this is.",
         )
 
 

@@ -1,0 +1,84 @@
+"""One grading desk a process: a checked sandbox with what it takes to mark, made when the first submission comes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from dataclasses import dataclass
+
+from course_utils import exercises
+from course_utils.errors import CourseError
+from course_utils.grading.controls import check_sandbox
+from course_utils.grading.intake import Submission
+from course_utils.grading.marking import Marker
+from course_utils.grading.reference import Reference
+from course_utils.grading.results import SubmissionResult
+from course_utils.grading.sandbox.launch import Zygote
+from course_utils.grading.sandbox.limits import Limits
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+LOST = "It could not be graded: the sandbox itself ended twice under it. A person has to look at it."
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every desk of a run shares."""
+
+    master: str  # the master seed
+    limits: Limits = Limits()
+    protection: str = "auto"
+
+
+class _Desks(threading.local):
+    """The desk of this thread: a Dask worker may have several threads."""
+
+    settings: Settings | None = None
+    marker: Marker | None = None
+
+
+_desks = _Desks()
+reference_of = functools.cache(Reference)
+
+
+def mark(settings: Settings, submission: Submission, before: SubmissionResult | None = None) -> SubmissionResult:
+    """Mark a submission, or with `before` what timed out in it once more, at the desk of this process.
+
+    A sandbox that has ended is started again; under which it ends twice, a submission is left to a person. Raises
+    CourseError where no sandbox can be started, or where the controls find it open.
+    """
+    for _ in range(2):
+        marker = desk(settings)
+        try:
+            return marker.mark_again(submission, before) if before else marker.mark(submission)
+        except CourseError:
+            if marker.zygote.alive():
+                raise
+            close()
+    return marker.unmarked(submission, LOST)
+
+
+def desk(settings: Settings) -> Marker:
+    """The desk of this thread, made and checked where there is none. Raises CourseError."""
+    if _desks.marker is None or _desks.settings != settings:
+        close()
+        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+        import torch
+
+        torch.set_num_threads(1)  # a core a desk
+        marker = Marker(Zygote(settings.limits, settings.protection), settings.master, reference_of)
+        try:
+            for name in exercises.MODULES:
+                check_sandbox(marker, reference_of(name))
+        except BaseException:
+            marker.zygote.close()
+            raise
+        _desks.settings, _desks.marker = settings, marker
+    return _desks.marker
+
+
+def close() -> None:
+    """End the sandbox of this thread's desk, where it has one."""
+    if _desks.marker is not None:
+        _desks.marker.zygote.close()
+    _desks.settings, _desks.marker = None, None
