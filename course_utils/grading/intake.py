@@ -546,7 +546,7 @@ def _understood(submission: Submission, content: Any, said: list[str]) -> Submis
         )
     submission = replace(submission, notebook=notebook)
     language = _other_language(content)
-    if language and not any(re.search(r"^\s*def ", cell.source, re.M) for cell in cells if cell.defines):
+    if language and not any(re.search(r"^[ \t]*def ", cell.source, re.M) for cell in cells if cell.defines):
         return replace(
             submission,
             problem=f"{plain(submission.file)} is written in {language}, not in Python: choose the kernel Python 3 and "

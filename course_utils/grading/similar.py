@@ -1,0 +1,209 @@
+"""Pairs of submissions whose code is alike after renaming: a list to look at, and no verdict.
+
+Fingerprints are chosen by winnowing (Schleimer, Wilkerson & Aiken, "Winnowing: Local Algorithms for Document
+Fingerprinting", SIGMOD 2003, section 3) from the tokens of the exercise cells, with every name and literal that a
+student is free to choose made equal. A fingerprint weighs less the more of the class has it, and nothing where a
+quarter has it: the short answer that everybody finds says nothing.
+"""
+
+from __future__ import annotations
+
+import builtins
+import io
+import itertools
+import keyword
+import math
+import tokenize
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from course_utils.grading.intake import Submission
+
+GRAM = 10  # tokens in a fingerprint (the paper's k)
+WINDOW = 4  # of each 4 consecutive grams one is kept (its w), so any 13 equal tokens are seen
+COMMON = 0.25  # share of the class from which on a fingerprint says nothing
+MIN_SHARE = 0.3  # of the rarer student's weight, for a pair to be listed
+MIN_TOKENS = 80  # that agree and are rare, about three short answers
+MAX_CHARACTERS = 20_000  # of a cell; what is beyond is not looked at
+MAX_LINE = 2_000  # characters; Python's tokenizer takes long for some longer lines
+
+KEPT = frozenset(keyword.kwlist) | frozenset(dir(builtins))  # names that cannot be chosen freely
+SKIPPED = frozenset({tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER})
+F_STRING_START = getattr(tokenize, "FSTRING_START", None)  # an f-string is several tokens from Python 3.12 on
+F_STRING_END = getattr(tokenize, "FSTRING_END", None)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two students whose notebooks share more rare code than chance gives."""
+
+    one: str
+    other: str
+    notebook: str
+    exercise: str  # the one in which most of what they share is
+    share: float  # weight of their shared fingerprints over that of the student who has less, 0 to 1
+    tokens: int  # of `one` that lie in shared fingerprints
+
+
+Line = tuple[tuple[str, ...], tuple[str, ...]]
+"""A logical line: its tokens as they stand, and the same with free names and literals made equal."""
+
+Marks = dict[tuple[str, int], set[int]]
+"""Fingerprints as (exercise, hash), with the places where they begin among the exercise's tokens."""
+
+
+def pairs(submissions: Iterable[Submission], stubs: Submission | None) -> list[Pair]:
+    """The pairs that are alike, the most alike first; `stubs` is the notebook as it was released.
+
+    Notebooks are compared as a whole, each with all of the same name. In a class of two there is nobody else to say
+    what is common, so there the list says least.
+    """
+    given = (
+        {exercise: Counter(raw for raw, _ in lines) for exercise, lines in _lines_by_exercise(stubs)} if stubs else {}
+    )
+    classes: dict[str, dict[str, Marks]] = defaultdict(dict)
+    for submission in submissions:
+        classes[submission.notebook].setdefault(submission.student, {}).update(_marks(submission, given))
+    found = [pair for notebook, marks in classes.items() for pair in _pairs_of_class(notebook, marks)]
+    return sorted(found, key=lambda pair: (-pair.share, -pair.tokens, pair.notebook, pair.one, pair.other))
+
+
+# ---------------------------------------------------------------- fingerprints
+
+
+def _marks(submission: Submission, given: dict[str, Counter[tuple[str, ...]]]) -> Marks:
+    """A submission's fingerprints, without the lines that were given with the exercise."""
+    marks: Marks = {}
+    for exercise, lines in _lines_by_exercise(submission):
+        left = Counter(given.get(exercise, {}))
+        tokens: list[str] = []
+        for raw, normal in lines:
+            if left[raw] > 0:
+                left[raw] -= 1
+            else:
+                tokens += normal
+        for place, value in winnow([_hash(tokens[start : start + GRAM]) for start in range(len(tokens) - GRAM + 1)]):
+            marks.setdefault((exercise, value), set()).add(place)
+    return marks
+
+
+def winnow(hashes: list[int]) -> list[tuple[int, int]]:
+    """The (place, hash) of the smallest of each WINDOW consecutive hashes, of equal ones the last, each place once."""
+    if not hashes:
+        return []
+    windows = max(len(hashes) - WINDOW + 1, 1)  # fewer hashes than a window has are one window
+    return list(dict.fromkeys(_smallest(hashes, start) for start in range(windows)))
+
+
+def _smallest(hashes: list[int], start: int) -> tuple[int, int]:
+    window = range(start, min(start + WINDOW, len(hashes)))
+    place = min(window, key=lambda index: (hashes[index], -index))
+    return place, hashes[place]
+
+
+def _hash(tokens: list[str]) -> int:
+    """A hash that is the same in every process."""
+    return zlib.crc32("\0".join(tokens).encode())
+
+
+# ---------------------------------------------------------------- tokens
+
+
+def _lines_by_exercise(submission: Submission) -> Iterator[tuple[str, list[Line]]]:
+    """The logical lines of each cell that answers an exercise."""
+    for cell in submission.cells:
+        if cell.exercise:
+            yield cell.exercise, lines_of(cell.source)
+
+
+def lines_of(source: str) -> list[Line]:
+    """The logical lines of code, without comments, docstrings and layout; of code with an error, what is before it."""
+    lines: list[Line] = []
+    raw: list[str] = []
+    normal: list[str] = []
+    for kind, text in _tokens(source):
+        if kind == tokenize.NEWLINE or text == ";":
+            # A line that is nothing but strings is a docstring, or does nothing.
+            if any(token != "s" for token in normal):
+                lines.append((tuple(raw), (*normal, "\n")))
+            raw, normal = [], []
+            continue
+        after_dot = bool(raw) and raw[-1] == "."
+        raw.append(text)
+        normal.append(_normal(kind, text, after_dot))
+    if any(token != "s" for token in normal):
+        lines.append((tuple(raw), (*normal, "\n")))
+    return lines
+
+
+def _normal(kind: int, text: str, after_dot: bool) -> str:
+    """A token, where names and literals that a student is free to choose are made equal: v, 0 and s."""
+    if kind == tokenize.NUMBER:
+        return "0"
+    if kind == tokenize.STRING:
+        return "s"
+    if kind == tokenize.NAME and not after_dot and text not in KEPT:
+        return "v"
+    return text
+
+
+def _tokens(source: str) -> Iterator[tuple[int, str]]:
+    """The tokens of code that mean something, an f-string as one, up to the first error."""
+    bounded = "\n".join(line[:MAX_LINE] for line in source[:MAX_CHARACTERS].splitlines())
+    depth = 0
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(bounded).readline):
+            depth += (token.type == F_STRING_START) - (token.type == F_STRING_END)
+            if token.type == F_STRING_END and depth == 0:
+                yield tokenize.STRING, "s"
+            elif depth == 0 and token.type not in SKIPPED:
+                yield token.type, token.string
+    except (tokenize.TokenError, SyntaxError, ValueError):
+        return
+
+
+# ---------------------------------------------------------------- pairs
+
+
+def _pairs_of_class(notebook: str, marks: dict[str, Marks]) -> list[Pair]:
+    """The pairs among the students of one notebook, in no order."""
+    count = len(marks)
+    owners: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for student in sorted(marks):
+        for mark in marks[student]:
+            owners[mark].append(student)
+    weight = {mark: _weight(len(students), count) for mark, students in owners.items()}
+    total = {student: sum(weight[mark] for mark in own) for student, own in marks.items()}
+    shared: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
+    for mark, students in owners.items():
+        if weight[mark] > 0:
+            for couple in itertools.combinations(students, 2):
+                shared[couple].append(mark)
+    found = []
+    for (one, other), common in shared.items():
+        share = sum(weight[mark] for mark in common) / min(total[one], total[other])
+        tokens = _tokens_covered(marks[one], common)
+        if share >= MIN_SHARE and sum(tokens.values()) >= MIN_TOKENS:
+            exercise = max(sorted(tokens), key=lambda name: tokens[name])
+            found.append(Pair(one, other, notebook, exercise, share, sum(tokens.values())))
+    return found
+
+
+def _weight(owners: int, count: int) -> float:
+    """What a fingerprint that `owners` of `count` students have says: 1 where two or one have it, down to 0."""
+    if owners <= 2:
+        return 1.0
+    if owners >= COMMON * count:
+        return 0.0
+    return math.log(count / owners) / math.log(count / 2)
+
+
+def _tokens_covered(own: Marks, common: list[tuple[str, int]]) -> Counter[str]:
+    """How many of a student's tokens lie in the fingerprints, by exercise."""
+    covered: dict[str, set[int]] = defaultdict(set)
+    for mark in common:
+        for place in own[mark]:
+            covered[mark[0]].update(range(place, place + GRAM))
+    return Counter({exercise: len(places) for exercise, places in covered.items()})
