@@ -12,6 +12,7 @@ from course_utils import exercises, frozen
 from course_utils.errors import CourseError
 from course_utils.grading.results import ExerciseResult, Status, SubmissionResult
 
+GOOD = (Status.RIGHT, Status.FOLLOW_THROUGH)
 STOPPED = (Status.TIMED_OUT, Status.LIMIT, Status.NO_REPLY)
 UNANSWERED = (Status.UNSOLVED, Status.MISSING)
 FAILED = (Status.WRONG, Status.ERROR, Status.UNREADABLE)
@@ -124,14 +125,16 @@ def _item(
 
 def _passes_check_only(result: ExerciseResult) -> bool:
     """Whether the student's own check passes while the fresh inputs do not."""
-    good = result.status in (Status.RIGHT, Status.FOLLOW_THROUGH)
-    return not good and result.public_cases > 0 and result.public_passed == result.public_cases
+    return result.status not in GOOD and result.public_cases > 0 and result.public_passed == result.public_cases
 
 
 def mistakes(results: Iterable[SubmissionResult]) -> list[Mistake]:
-    """The named mistakes, the most frequent first."""
+    """The named mistakes that cost points, the most frequent first."""
     counts = Counter(
-        (one.exercise, one.mistake) for result in results for one in result.exercises if one.mistake is not None
+        (one.exercise, one.mistake)
+        for result in results
+        for one in result.exercises
+        if one.mistake is not None and one.status not in GOOD
     )
     found = [Mistake(exercise, name, _sentence(exercise, name), count) for (exercise, name), count in counts.items()]
     return sorted(found, key=lambda one: (-one.count, one.exercise, one.name))

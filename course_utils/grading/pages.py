@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from course_utils import exercises, notebook
 from course_utils.errors import CourseError
+from course_utils.grading.item_analysis import GOOD, UNANSWERED
 from course_utils.grading.rendering import file_names, number, render, write
 from course_utils.grading.results import ExerciseResult, Status, SubmissionResult
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from course_utils.grading.gradebook import Mark
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-GOOD = (Status.RIGHT, Status.FOLLOW_THROUGH)
 SYMBOLS = {"good": "✓", "bad": "✗", "open": "○"}
 
 # What is said where grading left no sentence.
@@ -100,7 +100,7 @@ class Entry:
     symbol: str
     status: str
     optional: bool
-    brief: str  # how many inputs pass, where nothing needs to be explained
+    brief: str  # how many inputs pass
     sentences: tuple[str, ...]
     changed: tuple[str, ...]  # by an instructor, and why
     shown_title: str
@@ -219,11 +219,12 @@ def _entry(
     points, most = (mark.points, mark.most) if mark else (result.points, result.most)
     decided = mark is not None and mark.override is not None
     right = result.status in GOOD
-    unsolved = result.status in (Status.UNSOLVED, Status.MISSING)
+    unsolved = result.status in UNANSWERED
     mood = "good" if right or (decided and points >= most) else "open" if unsolved else "bad"
-    said = result.sentences or (() if right else (EXPLAINED[result.status].format(name=exercise.name),))
-    follow = (_follow_through(result, statuses),) if result.answered else ()
-    inputs = _inputs(result)
+    if right:  # why it failed before the earlier ones were answered says nothing about this one
+        said = (_follow_through(result, statuses),) if result.answered else ()
+    else:
+        said = result.sentences or (EXPLAINED[result.status].format(name=exercise.name),)
     return Entry(
         id=exercise.id,
         anchor=f"exercise-{exercise.id}",
@@ -234,11 +235,11 @@ def _entry(
         symbol=SYMBOLS[mood],
         status=f"set by your instructor (graded: {result.status})" if decided else str(result.status),
         optional=exercise.optional,
-        brief=inputs if right else "",
-        sentences=(*said, *follow, *([] if right or not inputs else [inputs])),
+        brief=_inputs(result),
+        sentences=said,
         changed=_changed(mark),
         shown_title="The first input of your own check that fails",
-        shown=result.shown,
+        shown=() if right else result.shown,
         hidden_title=f"The first unseen input that fails: {result.case}" if result.case else "An unseen input",
         hidden=result.hidden if show_inputs else (),
         again="" if right else _again(exercise, place),
@@ -246,31 +247,26 @@ def _entry(
 
 
 def _inputs(result: ExerciseResult) -> str:
-    """How many inputs pass: those of the student's own check apart from the fresh ones."""
-    fresh, public = result.cases, result.public_cases
-    stopped = result.status not in (*GOOD, Status.WRONG, Status.ERROR)
-    if not fresh or (stopped and not result.public_passed + result.cases_passed):
+    """How many inputs pass: those of the student's own check apart from the fresh ones. Empty where none were run."""
+    passed, fresh, public = result.cases_passed, result.cases, result.public_cases
+    if not fresh:
         return ""
     if result.status in GOOD:
-        return f"passes on {result.cases_passed} of {fresh} inputs that you have not seen"
-    first = f" The first of them: {result.case}." if result.case else ""
+        return f"passes on all {fresh} inputs that you have not seen"
     if public and result.public_passed == public:
-        failing = fresh - result.cases_passed
-        return f"Your check passes, but on inputs that you have not seen {failing} of {fresh} fail.{first}"
-    own = f"Of the inputs of your own check {result.public_passed} of {public} pass; of" if public else "Of"
-    return f"{own} inputs that you have not seen {result.cases_passed} of {fresh} pass."
+        return f"your check passes, but on inputs that you have not seen {fresh - passed} of {fresh} fail"
+    own = f"{result.public_passed} of {public} inputs of your own check pass, " if public else ""
+    return f"{own}{passed} of {fresh} that you have not seen"
 
 
 def _follow_through(result: ExerciseResult, statuses: dict[str, Status]) -> str:
-    """What follow-through did, in one sentence."""
+    """Why an exercise has its points although it fails with the student's own earlier functions."""
     names = [f"`{exercises.get(earlier).name}`" for earlier in result.answered]
-    unsolved = all(statuses.get(earlier) in (Status.UNSOLVED, Status.MISSING) for earlier in result.answered)
+    unsolved = all(statuses.get(earlier) in UNANSWERED for earlier in result.answered)
     which = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     was, it = ("was", "it is") if len(names) == 1 else ("were", "they are")
     why = f"{which} {was} answered for you because {it} not {'solved' if unsolved else 'right'} in your notebook yet"
-    if result.status == Status.FOLLOW_THROUGH:
-        return f"{why}; with that, your function passes, so it has its points."
-    return f"{why}; your function does not pass with that either, so the mistake is in itself."
+    return f"{why}; with that, your function passes, so it has its points."
 
 
 def _changed(mark: Mark | None) -> tuple[str, ...]:
@@ -323,10 +319,10 @@ def _next(result: SubmissionResult, entries: Sequence[Entry]) -> Next:
         done = ("All that is asked for is right. What is left is optional.",) if entry.optional else ()
         builds = [one.title for one in exercises.of(result.notebook) if entry.id in one.requires]
         more = f"Later exercises build on it: {', '.join(builds)}." if builds else ""
-        wrong = entry.sentences[:1] if entry.mood == "bad" else ()
+        wrong = entry.sentences[:2] if entry.mood == "bad" else ()
         said = (*done, *wrong, entry.again, more)
         return Next(heading, entry.title, tuple(filter(None, said)), entry.anchor)
-    return Next("Your next step", "Nothing is left to do here: everything is right")
+    return Next("Your next step", "Nothing is left to do: every exercise has its points")
 
 
 def _date(seconds: float | None) -> str:

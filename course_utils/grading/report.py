@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from course_utils import exercises
-from course_utils.grading import figures
+from course_utils.grading import export, figures
 from course_utils.grading.item_analysis import FAILED, STOPPED, UNANSWERED, Item, Mistake, items, mistakes
 from course_utils.grading.pages import headings, marks_of, stored
-from course_utils.grading.rendering import line, number, render, write
+from course_utils.grading.rendering import TEXT, line, number, render, write
 from course_utils.grading.results import Status, SubmissionResult
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ OFTEN = 0.1  # the share of a class from which on something is worth a look firs
 FEW = 2  # ... and that many submissions
 LOOKS = 8  # sentences about what to look at first
 LOW_DISCRIMINATION, ENOUGH = 0.1, 10  # what counts as low, and from how many submissions on it can be said
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # spreadsheets take a text that begins so for a formula
 
 Cell = str | int | float | None
 
@@ -185,10 +184,10 @@ def as_csv(parts: Sequence[NotebookReport], ungraded: Sequence[SubmissionResult]
     table = csv.writer(written)
     table.writerow(("notebook", "about", "exercise", "name", "value", "n", "text"))
     for part in parts:
-        table.writerows([protected(cell) for cell in (part.name, *row)] for row in _rows(part))
+        table.writerows([protected(value) for value in (part.name, *row)] for row in _rows(part))
     for result in ungraded:
         row = (result.notebook, "not graded", "", result.student, None, None, f"{result.file}: {result.problem}")
-        table.writerow([protected(cell) for cell in row])
+        table.writerow([protected(value) for value in row])
     return written.getvalue()
 
 
@@ -228,11 +227,8 @@ def _item_rows(item: Item) -> Iterable[tuple[Cell, ...]]:
     yield *who, "seconds, nine in ten are faster", item.time(0.9), len(item.seconds), ""
 
 
-def protected(cell: Cell) -> str | int | float:
-    """A cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe in front."""
-    if cell is None:
+def protected(value: Cell) -> str | int | float:
+    """A cell that no spreadsheet takes for a formula: numbers stay numbers, text is made harmless."""
+    if value is None:
         return ""
-    if not isinstance(cell, str):
-        return round(cell, 6)
-    shown = line(cell, limit=2000)
-    return f"'{shown}" if cell.startswith(FORMULA) or shown.startswith(FORMULA) else shown
+    return export.cell(line(value, limit=TEXT)) if isinstance(value, str) else round(value, 6)
