@@ -133,6 +133,14 @@ def test_the_report_agrees_with_the_made_up_class(tmp_path):
     assert sum(int(row["value"]) for row in rows if row["about"] == "points") == len(graded)
 
 
+def test_submissions_of_an_older_form_of_the_notebook_are_said_to_be_left_out(tmp_path):
+    older = submission("old", [right("perplexity"), right("pca-start")])
+    page, rows = report(tmp_path, [submission("a"), submission("b"), older])
+    assert "1 of 3 submissions were graded with other exercises than the notebook has now" in read(page).text
+    assert value(rows, "class", "submissions graded") == "3"
+    assert {row["n"] for row in rows if row["name"] == "difficulty"} == {"2"}
+
+
 # ---------------------------------------------------------------- what it says
 
 

@@ -58,6 +58,11 @@ class NotebookReport:
     look_first: tuple[str, ...]
 
     @property
+    def left_out(self) -> int:
+        """Graded submissions without a result for some exercise: they were graded with an older form of the notebook."""
+        return len(self.points) - (self.items[0].n if self.items else 0)
+
+    @property
     def facts(self) -> dict[str, str]:
         """The few numbers at the top."""
         if not self.points:
