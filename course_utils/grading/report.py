@@ -59,7 +59,7 @@ class NotebookReport:
 
     @property
     def left_out(self) -> int:
-        """Graded submissions without a result for some exercise: they were graded with an older form of the notebook."""
+        """Graded submissions that lack some exercise: they were graded with an older form of the notebook."""
         return len(self.points) - (self.items[0].n if self.items else 0)
 
     @property
