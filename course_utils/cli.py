@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -122,3 +123,9 @@ def data_list() -> None:
 
     for entry in available():
         typer.echo(entry)
+
+
+with contextlib.suppress(ModuleNotFoundError):  # a homework folder has no grading
+    from course_utils.grading.commands import add_to
+
+    add_to(app)

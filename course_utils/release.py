@@ -23,8 +23,8 @@ BEGIN = "### BEGIN SOLUTION"
 END = "### END SOLUTION"
 REGION = re.compile(rf"^([ \t]*){BEGIN}.*?^[ \t]*{END}[ \t]*$", re.M | re.S)
 
-# The author's modules of course_utils: they hold no solution, and need the solutions to do anything.
-AUTHORS = frozenset({"authoring.py", "build.py", "mutants.py", "release.py", "testing.py", "validate.py"})
+# The author's and the instructor's part of course_utils: they hold no solution, and need the solutions to do anything.
+AUTHORS = frozenset({"authoring.py", "build.py", "mutants.py", "release.py", "testing.py", "validate.py", "grading"})
 FILES = ("start.py", "pyproject.toml", "requirements.lock", "environment.yml")
 COPIED = ("notebooks", "course_utils", "data", "results")
 NOT_FOR_STUDENTS = shutil.ignore_patterns("__pycache__", ".*", "make.py")
@@ -150,7 +150,11 @@ def fill_homework(folder: Path) -> None:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=NOT_FOR_STUDENTS)
     for name in AUTHORS:
-        (folder / "course_utils" / name).unlink()
+        part = folder / "course_utils" / name
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink()
     (folder / "README.md").write_text(README, encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -23,7 +23,9 @@ DTYPES = frozenset(
 )
 MAX_DEPTH = 16
 MAX_NODES = 100_000
-MAX_DIGITS = 4000  # of an int; Python converts no longer ones
+MAX_DIMENSIONS = 8
+MAX_INT = 10**4000  # Python converts no longer ones
+MAX_DESCRIPTION = 200  # characters
 
 Describe = Callable[[Any], str]
 """Says in words what a value is that does not cross."""
@@ -50,16 +52,15 @@ class _Flattening:
     def __init__(self, foreign: Describe | None) -> None:
         self.foreign = foreign
         self.arrays: list[np.ndarray] = []
-        self.nodes = 0
+        self.nodes = 1
 
     def walk(self, node: Any, depth: int) -> Any:
         """The tree of a node. Types are asked of `type`, never of the value, which may lie."""
-        self.nodes += 1
         kind = type(node)
         if node is None or kind in (bool, str):
             return node
         if kind is int:
-            return {"int": str(node)} if abs(node).bit_length() < 3 * MAX_DIGITS else self.refuse(node, "a huge int")
+            return {"int": str(node)} if abs(node) < MAX_INT else self.refuse(node, "a huge int")
         if kind is float:
             return {"float": node.hex() if math.isfinite(node) else repr(node)}
         if issubclass(kind, list | tuple):
@@ -83,15 +84,16 @@ class _Flattening:
         """What stands for a value that does not cross. Raises TypeError where nothing may."""
         if self.foreign is None:
             raise TypeError(why)
-        return {"foreign": self.foreign(node)[:200]}
+        return {"foreign": self.foreign(node)[:MAX_DESCRIPTION]}
 
     def too_deep(self, node: Any, depth: int, items: int) -> Any:
         """A refusal where a container goes beyond the bounds, else None. Raises ValueError where nothing may."""
         if depth < MAX_DEPTH and self.nodes + items <= MAX_NODES:
+            self.nodes += items
             return None
         if self.foreign is None:
             raise ValueError(f"a value may be nested {MAX_DEPTH} levels deep and have {MAX_NODES} parts, not more")
-        return {"foreign": self.foreign(node)[:200]}
+        return {"foreign": self.foreign(node)[:MAX_DESCRIPTION]}
 
     def sequence(self, node: Any, base: type, depth: int) -> Any:
         """A list or tuple, or a class derived from one, read past whatever that class defines."""
@@ -121,8 +123,8 @@ class _Flattening:
         """An array of numbers; extended precision is rounded to float64."""
         if plain.dtype.kind == "f" and plain.dtype.itemsize > 8:
             plain = plain.astype(np.float64)
-        if plain.dtype.kind + str(plain.dtype.itemsize) not in DTYPES:
-            return self.refuse(node, f"an array of dtype {plain.dtype} does not cross")
+        if plain.dtype.kind + str(plain.dtype.itemsize) not in DTYPES or plain.ndim > MAX_DIMENSIONS:
+            return self.refuse(node, f"an array of dtype {plain.dtype} and {plain.ndim} dimensions does not cross")
         self.arrays.append(plain)
         return {name: len(self.arrays) - 1}
 
@@ -148,12 +150,13 @@ def flatten(value: Any, foreign: Describe | None = None) -> tuple[Any, list[np.n
 def rebuild(tree: Any, arrays: list[np.ndarray]) -> Any:
     """The inverse of `flatten`; arrays are copied, so that every call gives a value of its own.
 
-    Raises ValueError, and nothing else, for a tree that `flatten` cannot have made: trees come from students too.
+    Raises ValueError, and nothing else, for a tree that `flatten` cannot have made: trees come from students too, and
+    one that named a large array a thousand times would take a thousand times its memory.
     """
-    nodes = 0
+    nodes = used = 0
 
     def walk(node: Any, depth: int) -> Any:
-        nonlocal nodes
+        nonlocal nodes, used
         nodes += 1
         if nodes > MAX_NODES or depth > MAX_DEPTH:
             raise ValueError("a tree beyond the bounds")
@@ -171,7 +174,8 @@ def rebuild(tree: Any, arrays: list[np.ndarray]) -> Any:
             return _READERS[kind](content)
         if kind == "generator" and type(content) is int and content >= 0:
             return SeededGenerator(content)
-        if kind in ("array", "tensor") and type(content) is int and 0 <= content < len(arrays):
+        if kind in ("array", "tensor") and type(content) is int and content == used < len(arrays):
+            used += 1
             copy = np.array(arrays[content])
             return copy if kind == "array" else _tensor(copy)
         raise ValueError(f"a value of type {kind!r} is not known, or not so")
@@ -181,7 +185,23 @@ def rebuild(tree: Any, arrays: list[np.ndarray]) -> Any:
             raise ValueError("an entry of a dict must be a string and a value")
         return item[0], walk(item[1], depth + 1)
 
-    return walk(tree, 0)
+    value = walk(tree, 0)
+    if used != len(arrays):
+        raise ValueError("arrays that the tree does not name")
+    return value
+
+
+def _int(text: str) -> int:
+    number = int(text)
+    if abs(number) >= MAX_INT:
+        raise ValueError("an int beyond the range")
+    return number
+
+
+def _foreign(text: str) -> Foreign:
+    if len(text) > MAX_DESCRIPTION:
+        raise ValueError("a description that is too long")
+    return Foreign(text)
 
 
 def _float(text: str) -> float:
@@ -191,7 +211,7 @@ def _float(text: str) -> float:
         raise ValueError("a float beyond the range") from error
 
 
-_READERS: dict[str, Callable[[str], Any]] = {"int": int, "float": _float, "foreign": Foreign}
+_READERS: dict[str, Callable[[str], Any]] = {"int": _int, "float": _float, "foreign": _foreign}
 
 
 def _tensor(array: np.ndarray) -> Any:
@@ -203,7 +223,7 @@ def _tensor(array: np.ndarray) -> Any:
         raise ValueError(f"there is no tensor of dtype {array.dtype}") from error
 
 
-def save(path: Path, value: Any) -> None:
+def save(path: Path | IO[bytes], value: Any) -> None:
     """Write a value as a compressed `.npz`: the tree as JSON text beside the arrays. Same value, same bytes."""
     tree, arrays = flatten(value)
     named = {f"array_{index}": array for index, array in enumerate(arrays)}

@@ -443,7 +443,7 @@ def test_the_test_extra_comes_on_top_of_a_good_venv(finished):
     marker.touch()
     done = finished.start("test")
     assert answer_of(done)["found"] == ["torch", "extra"]
-    assert "Adding what `start.py test` needs" in done.stdout
+    assert "Adding what this command needs" in done.stdout
     assert marker.exists()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from course_utils import exercises
 from course_utils.errors import CourseError
@@ -26,7 +26,7 @@ class Settings:
     """What every desk of a run shares."""
 
     master: str  # the master seed
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     protection: str = "auto"
 
 

@@ -46,7 +46,12 @@ class Reference:
 
     def fresh_cases(self, exercise: Exercise, master: str, student: str) -> list[JudgedCase]:
         """A student's own cases of an exercise, with the solution's outputs; `mistakes` stay empty."""
-        return judged_cases(exercise, self.functions[exercise.id], seed_of(master, student, exercise.id))
+        return judged_cases(exercise, self.functions[exercise.id], self.seed(exercise, master, student))
+
+    def seed(self, exercise: Exercise, master: str, student: str) -> int:
+        """The seed of one student's inputs for one exercise: an HMAC, so that no student can know it beforehand."""
+        message = b"\0".join(part.encode(errors="surrogatepass") for part in (student, exercise.id))
+        return int.from_bytes(hmac.digest(master.encode(), message, hashlib.sha256)[:8], "little")
 
     def with_mistakes(self, exercise: Exercise, cases: list[JudgedCase]) -> list[JudgedCase]:
         """The same cases, with what each known mistake makes of them."""
@@ -67,12 +72,6 @@ def at(outcomes: dict[str, list[Outcome]], index: int) -> dict[str, Outcome]:
     """The outcomes of one case by mistake; one that met the time limit before counts as timed out."""
     late = Outcome(timed_out=0.0)
     return {name: found[index] if index < len(found) else late for name, found in outcomes.items()}
-
-
-def seed_of(master: str, student: str, exercise_id: str) -> int:
-    """The seed of one student's inputs for one exercise: an HMAC, so that no student can know it beforehand."""
-    message = b"\0".join(part.encode(errors="surrogatepass") for part in (student, exercise_id))
-    return int.from_bytes(hmac.digest(master.encode(), message, hashlib.sha256)[:8], "little")
 
 
 def name_of_seed(master: str) -> str:

@@ -1,4 +1,4 @@
-"""A grading run: find what was handed in, mark it on all cores or a cluster, keep every result, write what comes out."""
+"""A grading run: find what was handed in, mark it on all cores or on a cluster, keep every result."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from course_utils import exercises
+from course_utils.earlier_work import NOTEBOOKS
 from course_utils.errors import CourseError
 from course_utils.grading import desk, intake
 from course_utils.grading.gradebook import Gradebook
 from course_utils.grading.intake import HandIn, Submission
 from course_utils.grading.reference import name_of_seed
 from course_utils.grading.results import Status, SubmissionResult
+from course_utils.grading.similar import Pair, pairs
 
 GRADEBOOK = "gradebook.sqlite"
 AHEAD = 3  # submissions a worker has waiting: enough to keep it busy, few enough to stay small
 RESTARTS = 3  # of a pool whose processes were killed
 
-Tell = Callable[[str, int, int], None]
-"""Hears what was done: the student, how many are done, how many there are."""
+Tell = Callable[[int, int], None]
+"""Hears how many students are done, and how many there are."""
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Summary:
     known: int = 0  # graded by an earlier run, with the same file, specifications and seed
     unreadable: int = 0
     again: int = 0  # submissions in which something timed out and was tried once more
+    protection: str = ""  # what kept the students' code in; empty where nothing was graded
     pending: list[str] = field(default_factory=list)  # notebooks whose new marks wait for `--accept`
 
 
@@ -46,7 +50,7 @@ def grade(
     seed: str | None = None,
     workers: int | None = None,
     dask: str | None = None,
-    tell: Tell = lambda student, done, count: None,
+    tell: Tell = lambda done, count: None,
 ) -> Summary:
     """Grade what lies in `place` into the gradebook in the folder `out`; goes on where an earlier run was stopped.
 
@@ -65,14 +69,14 @@ def grade(
                     waiting.append((submission, result))
                     continue
                 book.record(result)
-                tell(result.student, summary.known + next(done), len(students))
+                tell(summary.known + next(done), len(students))
             summary.graded = next(done) - 1
             # What timed out is tried again when nothing else runs, before it costs a point.
             for submission, before in waiting:
                 for _, result in submit([submission], settings(master), before):
                     book.record(result)
                     summary.graded += 1
-                    tell(result.student, summary.known + summary.graded, len(students))
+                    tell(summary.known + summary.graded, len(students))
             summary.again = len(waiting)
         summary.pending = book.pending()
     return summary
@@ -100,6 +104,16 @@ def unknown(submissions: Iterable[Submission], book: Gradebook, master: str, sum
             summary.known += 1
         else:
             yield submission
+
+
+def alike(place: Path) -> list[Pair]:
+    """Pairs of submissions whose code is alike after renaming, notebook by notebook. Raises CourseError."""
+    submissions = list(read(by_student(intake.find(place))))
+    found = []
+    for name in exercises.MODULES:
+        released = intake.read(HandIn("", f"{name}.ipynb", NOTEBOOKS / f"{name}.ipynb"))
+        found += pairs([one for one in submissions if one.notebook == name], released)
+    return found
 
 
 # ---------------------------------------------------------------- who does the work
