@@ -126,6 +126,27 @@ def test_part_of_a_copy_is_found():
     assert found[0].exercise in IDS[:14]
 
 
+def test_a_group_that_shares_all_is_found_pair_by_pair():
+    group = [
+        submission(f"t{number}", {cell.exercise: cell.source for cell in copy_of(19).cells}) for number in range(9)
+    ]
+    found = pairs([*class_of(200), *group], RELEASED)
+    members = {f"t{number}" for number in range(9)} | {"s019"}
+    assert {(pair.one, pair.other) for pair in found} == set(itertools.combinations(sorted(members), 2))
+
+
+def test_uncommon_answers_that_some_students_have_alike_are_not_listed():
+    # Each of four exercises has an answer that one student in eight gives: some pairs share two or three of these.
+    rng = random.Random(4)
+    uncommon = {name: own_answer(name, rng) for name in IDS[:4]}
+    drawn = [{name: source for name, source in uncommon.items() if rng.random() < 1 / 8} for _ in range(160)]
+    assert sum(len(answers) >= 2 for answers in drawn) >= 10
+    assert (
+        pairs([submission(f"s{number}", student(number) | answers) for number, answers in enumerate(drawn)], RELEASED)
+        == []
+    )
+
+
 @pytest.mark.parametrize("count", [10, 30, 100])
 def test_two_students_with_all_the_canonical_answers_are_not_listed(count):
     both = [submission(who, CANONICAL) for who in ("alice", "bob")]

@@ -12,7 +12,6 @@ import builtins
 import io
 import itertools
 import keyword
-import math
 import tokenize
 import zlib
 from collections import Counter, defaultdict
@@ -25,7 +24,7 @@ GRAM = 10  # tokens in a fingerprint (the paper's k)
 WINDOW = 4  # of each 4 consecutive grams one is kept (its w), so any 13 equal tokens are seen
 COMMON = 0.25  # share of the class from which on a fingerprint says nothing
 MIN_SHARE = 0.3  # of the rarer student's weight, for a pair to be listed
-MIN_TOKENS = 80  # that agree and are rare, about three short answers
+MIN_TOKENS = 80  # that agree, each counted by its weight: about three short answers that nobody else has
 MAX_CHARACTERS = 20_000  # of a cell; what is beyond is not looked at
 MAX_LINE = 2_000  # characters; Python's tokenizer takes long for some longer lines
 
@@ -184,26 +183,38 @@ def _pairs_of_class(notebook: str, marks: dict[str, Marks]) -> list[Pair]:
     found = []
     for (one, other), common in shared.items():
         share = sum(weight[mark] for mark in common) / min(total[one], total[other])
-        tokens = _tokens_covered(marks[one], common)
-        if share >= MIN_SHARE and sum(tokens.values()) >= MIN_TOKENS:
-            exercise = max(sorted(tokens), key=lambda name: tokens[name])
-            found.append(Pair(one, other, notebook, exercise, share, sum(tokens.values())))
+        if share < MIN_SHARE:
+            continue
+        weights = _weights_of_tokens(marks[one], common, weight)
+        if sum(weights.values()) < MIN_TOKENS:
+            continue
+        by_exercise: Counter[str] = Counter()
+        for (exercise, _), each in weights.items():
+            by_exercise[exercise] += each
+        most = max(sorted(by_exercise), key=lambda exercise: by_exercise[exercise])
+        found.append(Pair(one, other, notebook, most, share, len(weights)))
     return found
 
 
 def _weight(owners: int, count: int) -> float:
-    """What a fingerprint that `owners` of `count` students have says: 1 where two or one have it, down to 0."""
+    """What a fingerprint that `owners` of `count` students have says: 1 where two or one have it, down to 0.
+
+    Between them it falls with the root of the number of others who have it: slowly enough to find ten who share all,
+    and fast enough to pass over two who each found the same few uncommon answers.
+    """
     if owners <= 2:
         return 1.0
-    if owners >= COMMON * count:
-        return 0.0
-    return math.log(count / owners) / math.log(count / 2)
+    return (owners - 1) ** -0.5 if owners < COMMON * count else 0.0
 
 
-def _tokens_covered(own: Marks, common: list[tuple[str, int]]) -> Counter[str]:
-    """How many of a student's tokens lie in the fingerprints, by exercise."""
-    covered: dict[str, set[int]] = defaultdict(set)
+def _weights_of_tokens(
+    own: Marks, common: list[tuple[str, int]], weight: dict[tuple[str, int], float]
+) -> dict[tuple[str, int], float]:
+    """For each of a student's tokens in the fingerprints, as (exercise, place), the largest weight of these."""
+    weights: dict[tuple[str, int], float] = {}
     for mark in common:
-        for place in own[mark]:
-            covered[mark[0]].update(range(place, place + GRAM))
-    return Counter({exercise: len(places) for exercise, places in covered.items()})
+        for start in own[mark]:
+            for place in range(start, start + GRAM):
+                token = (mark[0], place)
+                weights[token] = max(weights.get(token, 0.0), weight[mark])
+    return weights
