@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import builtins
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from course_utils.errors import CourseError
 from course_utils.exercises.spec import Exercise
 from course_utils.grading.intake import Submission
 from course_utils.grading.reference import Reference, name_of_seed
 from course_utils.grading.results import ExerciseResult, Status, SubmissionResult
 from course_utils.grading.sandbox.launch import Zygote
 from course_utils.grading.session import NOT_A_REPLY, Ended, Session, shown
-from course_utils.judge import JudgedCase, Outcome, Verdict, judge
+from course_utils.judge import CaseVerdict, Difference, JudgedCase, Outcome, Verdict, judge
 from course_utils.judge.compare import show
 from course_utils.judge.verdict import as_plain_argument
 
 LOAD_SECONDS = 30.0
 ANSWER_SECONDS = 20.0  # for the solution's answer to one question of a follow-through run
 MOST_QUESTIONS = 20_000  # of one exercise
+BLOCK = 4000  # characters of an input or output that are kept
+ERROR_TYPES = frozenset(
+    name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
+) | {"LinAlgError"}
 
 # What an error says when it is a limit that was met, by a part of its text.
 LIMIT_SENTENCES = {
@@ -39,6 +44,7 @@ class Attempt:
     """What came of calling one exercise's function on some cases; `ended` where the process ended on the way."""
 
     outcomes: list[Outcome] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     found: bool = True
     ended: Ended | None = None
     seconds: float = 0.0
@@ -106,16 +112,23 @@ class Marking:
         self.session: Session | None = None
 
     def run(self, wanted: list[str], kept: dict[str, ExerciseResult]) -> dict[str, ExerciseResult]:
-        """Mark the wanted exercises, then give follow-through credit; `kept` are results that stand."""
+        """Mark the wanted exercises, then give follow-through credit; `kept` are results that stand.
+
+        The public cases of all exercises come before the first fresh one: what they bring is shown to the student, so
+        it must come from a process that has not seen a hidden input.
+        """
         results = dict(kept)
+        exercises = [exercise for exercise in self.reference.exercises if exercise.id in wanted]
         try:
-            for exercise in self.reference.exercises:
-                if exercise.id in wanted:
-                    results[exercise.id] = self.mark(exercise)
+            public = [self.attempt(exercise, self.reference.public[exercise.id].cases) for exercise in exercises]
+            for problem in itertools.chain.from_iterable(attempt.problems for attempt in public):
+                self.note(problem)
+            for exercise, attempt in zip(exercises, public, strict=True):
+                results[exercise.id] = self.mark(exercise, attempt)
         finally:
             self.close()
-        for exercise in self.reference.exercises:
-            if exercise.id in wanted and not results[exercise.id].points:
+        for exercise in exercises:
+            if not results[exercise.id].points:
                 results[exercise.id] = self.follow_through(exercise, results)
         return results
 
@@ -168,13 +181,12 @@ class Marking:
 
     # -------------------------------------------------------------- one exercise
 
-    def mark(self, exercise: Exercise) -> ExerciseResult:
-        """Mark one exercise: the public cases, then fresh ones, which alone give points."""
-        public_cases = self.reference.public[exercise.id].cases
-        public = self.attempt(exercise, public_cases)
+    def mark(self, exercise: Exercise, public: Attempt) -> ExerciseResult:
+        """Mark one exercise, whose public cases were run, by fresh ones, which alone give points."""
         ended = self.early_end(exercise, public)
         if ended is not None:
             return ended
+        public_cases = self.reference.public[exercise.id].cases
         public_verdict = verdict_of(exercise, public_cases, public.outcomes)
         cases = self.reference.fresh_cases(exercise, self.marker.master, self.submission.student)
         fresh = self.attempt(exercise, cases)
@@ -201,10 +213,9 @@ class Marking:
         try:
             session = answers.pop("session", None) or self.open()
             for case in cases:
-                left = max(exercise.time_limit - (time.monotonic() - start), 0.05)
+                left = exercise.time_limit - (time.monotonic() - start)
                 reply = session.call(exercise.id, case.args, left, **answers)
-                for problem in reply_texts(reply):
-                    self.note(problem)
+                attempt.problems += reply_texts(reply)
                 if reply.get("found") is False:
                     attempt.found = False
                     break
@@ -279,9 +290,13 @@ class Marking:
             mistake = verdict_of(exercise, self.reference.with_mistakes(exercise, cases), fresh.outcomes).mistake
             told = verdict.cases[first].difference
             message = told.message if told else ""
-            if outcome.error:  # its text may hold the hidden input
+            # Texts that the student's code chose could hold the hidden input.
+            if outcome.error:
                 place = f" in line {outcome.line} of its cell" if outcome.line else ""
-                message = f"Your function raised an error{place}: {outcome.error_type}."
+                kind = outcome.error_type if outcome.error_type in ERROR_TYPES else "of a type of your own"
+                message = f"Your function raised an error{place}: {kind}."
+            elif told is not None and told.kind == "type":
+                message = "There your function returned another type of value."
         limit = self.limit_sentence(outcome)
         if limit:
             status, sentences, shown_blocks, hidden = Status.LIMIT, [limit], (), ()
@@ -365,12 +380,14 @@ class AnswerDesk:
     def answer(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
         """The solution's value, or the text of its error."""
         self.questions += 1
-        if name not in self.exercises or self.questions > MOST_QUESTIONS:
+        if name not in self.exercises or self.questions > MOST_QUESTIONS or self.solution.over:
             return {"error": "this function is not answered here"}
         try:
             reply = self.solution.call(self.exercises[name], args, ANSWER_SECONDS, options=options)
         except Ended as ended:
             return {"error": str(ended)}
+        except ValueError:  # within the bounds with what the student's process sent around them, beyond with this
+            return {"error": "these arguments are too large"}
         outcome = read_outcome(reply.get("outcome"), len(args))
         if outcome is None or outcome.error or outcome.timed_out is not None:
             return {"error": (outcome and outcome.error) or "the solution gives no value for these arguments"}
@@ -378,11 +395,16 @@ class AnswerDesk:
 
 
 def verdict_of(exercise: Exercise, cases: list[JudgedCase], outcomes: list[Outcome]) -> Verdict:
-    """The judge's verdict. Raises CourseError where the judge itself fails, which is a fault of the course."""
+    """The judge's verdict; nothing passes where the judge itself fails.
+
+    That is a fault of the course, but the values are a student's, and nobody else is to suffer from them. The
+    solution in the positive control shows a fault that does not need strange values.
+    """
     try:
         return judge(exercise, cases, outcomes)
-    except Exception as error:
-        raise CourseError(f"The judge of {exercise.id!r} failed ({type(error).__name__}: {error}).") from error
+    except Exception:
+        unjudged = Difference("type", "What your function returned is of a kind that cannot be judged.")
+        return Verdict(exercise, tuple(CaseVerdict(case.label, unjudged) for case in cases))
 
 
 def blocks(exercise: Exercise, case: JudgedCase, verdict: Verdict, index: int) -> tuple[tuple[str, str], ...]:
@@ -394,7 +416,9 @@ def blocks(exercise: Exercise, case: JudgedCase, verdict: Verdict, index: int) -
         found.append(("expected", difference.expected))
     if difference is not None and difference.got:
         found.append(("got", difference.got))
-    return tuple(found)
+    return tuple(
+        (label, "".join(char for char in text[:BLOCK] if char.isprintable() or char == "\n")) for label, text in found
+    )
 
 
 def read_outcome(fields: Any, arguments: int) -> Outcome | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from course_utils.errors import CourseError
 from course_utils.grading import wire
 from course_utils.grading.intake import Cell
 from course_utils.grading.results import Status
@@ -19,6 +21,7 @@ from course_utils.grading.sandbox.launch import Zygote
 from course_utils.grading.sandbox.limits import MIB
 
 TICK = 0.2  # seconds between looks at the memory of a submission's processes
+LEAST = 0.05  # seconds that a call gets at least
 LEEWAY = 2.0  # seconds beyond a call's own limit: the worker stops honest code itself, and says more about it
 CHUNK = 1 << 16
 
@@ -43,13 +46,17 @@ class Session:
     def __init__(self, zygote: Zygote, deadline: float) -> None:
         self.zygote, self.deadline = zygote, deadline
         self.child = zygote.start()
-        self.process = psutil.Process(self.child.process_id())
-        self.before = private_memory([self.process])
+        try:
+            self.process = psutil.Process(self.child.process_id())
+        except (psutil.Error, OSError, ValueError) as error:
+            self.child.close()
+            raise CourseError("The sandbox could not confine a process: its first process ended at once.") from error
+        self.before = private_memory(self.process)
         self.printed = bytearray()
         self.buffer = bytearray()
         self.number = 0
         self.over = False
-        self.next_look = 0.0
+        self.next_look = time.monotonic() + TICK
 
     def __enter__(self) -> Session:
         """Begin."""
@@ -79,9 +86,10 @@ class Session:
     ) -> dict[str, Any]:
         """Let the worker call an exercise's function; returns its reply. Raises Ended.
 
-        The functions named in `answered` are answered by `answer` wherever the student's code calls them.
+        The functions named in `answered` are answered by `answer` wherever the student's code calls them. Where
+        `seconds` is negative, that much of this side's leeway is used up too.
         """
-        message = {"do": "call", "exercise": exercise, "args": args, "seconds": seconds}
+        message = {"do": "call", "exercise": exercise, "args": args, "seconds": max(seconds, LEAST)}
         return self.request(message | {"answered": list(answered), "options": options or {}}, seconds, answer)
 
     # -------------------------------------------------------------- one request
@@ -99,7 +107,8 @@ class Session:
             if answer is not None and "ask" in reply:
                 self.send(answer(*self.question(reply)), until)
                 continue
-            if reply.get("re") != self.number or self.buffer:
+            number = reply.get("re")
+            if type(number) is not int or number != self.number or self.buffer:
                 self.fail(Status.NO_REPLY, NOT_A_REPLY)
             return reply
 
@@ -162,6 +171,7 @@ class Session:
         now = time.monotonic()
         if now >= until:
             self.fail(Status.TIMED_OUT, "Your function was stopped because its time was over.")
+        self.look_at_memory(now)
         pipe = self.child.requests if writing else self.child.replies
         reading = [self.child.output, self.child.pidfd] + ([] if writing else [pipe])
         tick = max(min(until - now, TICK), 0.0)
@@ -172,7 +182,6 @@ class Session:
             return True
         if self.child.pidfd in readable:
             self.fail_if_ended()
-        self.look_at_memory()
         return False
 
     def drain(self) -> None:
@@ -182,17 +191,18 @@ class Session:
             room = self.zygote.limits.output * 1024 - len(self.printed)
             self.printed += part[: max(room, 0)]
 
-    def look_at_memory(self) -> None:
+    def look_at_memory(self, now: float) -> None:
         """Raise Ended where all processes of the submission together hold more than the limit."""
-        now = time.monotonic()
         if now < self.next_look:
             return
         self.next_look = now + TICK / 2
-        with contextlib.suppress(psutil.Error, OSError):
+        try:
             family = [self.process, *self.process.children(recursive=True)]
-            held = sum(max(one - self.before, 0) for one in map(private_memory, ([each] for each in family)))
-            if held > self.zygote.limits.memory * MIB:
-                self.fail(Status.LIMIT, memory_sentence(self.zygote.limits.memory))
+        except (psutil.Error, OSError):
+            return  # the first process has ended, which is seen elsewhere
+        held = sum(max(private_memory(one) - self.before, 0) for one in family)
+        if held > self.zygote.limits.memory * MIB:
+            self.fail(Status.LIMIT, memory_sentence(self.zygote.limits.memory))
 
     # -------------------------------------------------------------- the end
 
@@ -234,6 +244,9 @@ class Session:
             self.child.close()
 
 
+FOLDERS = re.compile(r"(?<![\w./<])/(?:[\w.+@~-]+/)+(?=[\w.+@~-])")
+"""The folders of an absolute path, as errors from libraries name it: they are the grader's machine's."""
+
 NOT_A_REPLY = (
     "Instead of one reply there came something that no function call sends: your code wrote to the grader's pipe."
 )
@@ -244,15 +257,14 @@ def memory_sentence(limit: int) -> str:
     return f"Your code needed more than the {limit} MiB of memory that a submission may use."
 
 
-def private_memory(processes: list[psutil.Process]) -> int:
-    """Bytes of memory that processes hold and that no file backs, as Linux counts them."""
-    total = 0
-    for process in processes:
+def private_memory(process: psutil.Process) -> int:
+    """Bytes of memory that a process holds and that no file backs, as Linux counts them; 0 where it has ended."""
+    try:
         with open(f"/proc/{process.pid}/status", encoding="ascii", errors="replace") as file:
-            for line in file:
-                if line.startswith(("RssAnon:", "RssShmem:")):
-                    total += int(line.split()[1]) * 1024
-    return total
+            held = [int(line.split()[1]) for line in file if line.startswith(("RssAnon:", "RssShmem:"))]
+    except OSError:
+        return 0
+    return 1024 * sum(held)
 
 
 def pairs_of_texts(value: Any, most: int = 20) -> list[tuple[str, str]]:
@@ -264,6 +276,6 @@ def pairs_of_texts(value: Any, most: int = 20) -> list[tuple[str, str]]:
 
 
 def shown(text: str, most: int = 500) -> str:
-    """An untrusted text, bounded, in one line, without control characters or lone surrogates."""
+    """An untrusted text, bounded, in one line, without control characters, lone surrogates or the folders of paths."""
     clean = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * most])
-    return " ".join(clean.split())[:most]
+    return FOLDERS.sub("", " ".join(clean.split()))[:most]

@@ -20,7 +20,6 @@ LENGTHS = struct.Struct("<II")
 HEADER = 4 << 20  # bytes, at most
 PAYLOAD = 64 << 20  # bytes, at most
 ARRAYS = 10_000
-DIMENSIONS = 8
 
 
 class WireError(ValueError):
@@ -30,12 +29,16 @@ class WireError(ValueError):
 def encode(value: Any, foreign: values.Describe | None = None) -> bytes:
     """The frame of a value. Raises TypeError or ValueError for one that does not cross (see `values.flatten`)."""
     tree, arrays = values.flatten(value, foreign)
+    payload = sum(array.nbytes for array in arrays)
+    if payload > PAYLOAD:  # before any copy: a broadcast view of one number can claim to have terabytes
+        raise ValueError(f"a value of more than {PAYLOAD >> 20} MiB does not cross")
+    if len(arrays) > ARRAYS or any(size > PAYLOAD for array in arrays for size in array.shape):
+        raise ValueError(f"more than {ARRAYS} arrays, or an array of no size, do not cross")
     plain = [np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for array in arrays]
     shapes = [[array.dtype.kind + str(array.dtype.itemsize), list(array.shape)] for array in arrays]
     header = json.dumps({"tree": tree, "arrays": shapes}).encode()
-    payload = sum(array.nbytes for array in plain)
-    if len(header) > HEADER or payload > PAYLOAD:
-        raise ValueError(f"a value of more than {PAYLOAD >> 20} MiB does not cross")
+    if len(header) > HEADER:
+        raise ValueError(f"a value with more than {HEADER >> 20} MiB of text and numbers does not cross")
     return b"".join([LENGTHS.pack(len(header), payload), header, *(array.tobytes() for array in plain)])
 
 
@@ -75,7 +78,7 @@ def read_arrays(shapes: Any, payload: memoryview) -> list[np.ndarray]:
         dtype, shape = entry
         if type(dtype) is not str or dtype not in values.DTYPES:
             raise WireError("an unknown dtype")
-        if type(shape) is not list or len(shape) > DIMENSIONS:
+        if type(shape) is not list or len(shape) > values.MAX_DIMENSIONS:
             raise WireError("a shape of too many dimensions")
         if not all(type(size) is int and 0 <= size <= PAYLOAD for size in shape):
             raise WireError("a shape with a size that cannot be")

@@ -18,9 +18,11 @@ from course_utils import notebook, run
 from course_utils.grading import wire
 from course_utils.judge import Outcome
 from course_utils.judge.compare import describe
+from course_utils.values import MAX_DESCRIPTION, Foreign
 
 DEFINITION_SECONDS = 10.0  # for one statement that defines; a class body or a decorator can run for ever
 TEXT = 2000  # characters of a problem that are sent
+PROBLEMS = 20
 
 
 def warm_up() -> None:
@@ -101,21 +103,29 @@ def serve(requests: int, replies: int) -> None:
             unreadable = [(cell.exercise or "", cell.problem[:TEXT]) for cell in definitions.cells if cell.problem]
             connection.write({"re": request["id"], "problems": unreadable})
         else:
-            connection.write({"re": request["id"], **answer_call(connection, definitions, request)})
+            answer_call(connection, definitions, request)
 
 
-def answer_call(connection: Connection, definitions: Definitions, request: dict[str, Any]) -> dict[str, Any]:
-    """Call one exercise's function once; the outcome as a dict, with what failed on the way to the definitions."""
+def answer_call(connection: Connection, definitions: Definitions, request: dict[str, Any]) -> None:
+    """Call one exercise's function once and send the outcome, with what failed on the way to the definitions."""
     function = definitions.function(request["exercise"])
-    problems = [problem[:TEXT] for problem in definitions.problems]
+    reply = {"re": request["id"], "problems": [problem[:TEXT] for problem in definitions.problems[:PROBLEMS]]}
     if not callable(function):
-        return {"found": False, "problems": problems}
+        connection.write(reply | {"found": False})
+        return
     for name in request["answered"]:
         function_globals(function)[name] = asker(connection, name)
     if request["options"]:
         function = functools.partial(function, **request["options"])
     outcome = run.call(function, request["args"], request["seconds"])
-    return {"found": True, "problems": problems, "outcome": crossing(outcome)}
+    fields = crossing(outcome)
+    try:
+        connection.write(reply | {"found": True, "outcome": fields})
+    except (ValueError, MemoryError) as error:  # raised before anything was sent
+        much = f"{describe(outcome.value)}, too much to be judged"
+        if isinstance(error, MemoryError):
+            much = f"{describe(outcome.value)}, for which memory does not suffice"
+        connection.write(reply | {"found": True, "outcome": fields | {"value": Foreign(much[:MAX_DESCRIPTION])}})
 
 
 def crossing(outcome: Outcome) -> dict[str, Any]:
