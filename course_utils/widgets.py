@@ -62,9 +62,7 @@ def perplexity_explorer(
     starts = range(1, min(map(len, maps.values())) + 1)
     controls = {
         "perplexity": ipywidgets.SelectionSlider(options=list(maps), description="perplexity", **WIDE),
-        "start": ipywidgets.ToggleButtons(
-            options=list(starts), description="start", style={"button_width": "48px", "description_width": "90px"}
-        ),
+        "start": ipywidgets.SelectionSlider(options=list(starts), description="start", **WIDE),
     }
 
     def draw(perplexity: float, start: int) -> plots.Picture:

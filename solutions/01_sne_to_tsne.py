@@ -426,7 +426,7 @@ four = np.array([[0.0], [1.0], [3.0], [4.0]])
 P_four = conditional_affinities(squared_distances(four), np.ones(4))  # (4, 4)
 Q_four = gaussian_affinities(np.array([[0.0], [1.5], [2.0], [3.5]]))  # (4, 4)
 plots.heatmaps(
-    {"P, of the data": P_four, "Q, of the map": Q_four},
+    {"P of the data": P_four, "Q of the map": Q_four},
     names=[1, 2, 3, 4],
     title="The map gives point 2 another neighbour than the data",
 )
@@ -1819,7 +1819,7 @@ def one_gradient(repulsion, n):
 
 def one_numpy_gradient(gradient, n):
     """Seconds for one gradient with n x n matrices; the values in P do not matter for the time."""
-    return metrics.seconds(gradient, np.full((n, n), 1 / n**2), Y_digits[:n].astype(float), repeats=1)
+    return metrics.seconds(gradient, np.full((n, n), 1 / n**2), Y_digits[:n].astype(float), repeats=3)
 
 
 small, large = (300, 1000, 3000), (1000, 3000, 10_000)
@@ -2488,7 +2488,7 @@ plots.map_with_words(
     Y_words,
     names,
     highlight=["frog", *lecture],
-    title="Two thousand words: politics, money, sport, family ... and a pond in a corner",
+    title="Two thousand words: politics, money, sport, family ... and a pond at the edge",
 )
 
 # %%

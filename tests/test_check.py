@@ -177,12 +177,15 @@ shell = InteractiveShell.instance(colors="NoColor")
 shell.run_cell("from course_utils import check")
 shell.run_cell("squared_distances(3)")
 shell.run_cell("raise NotImplementedError('tsne: replace this line by your solution')")
+stub = "    raise NotImplementedError('replace this line by your solution')"  # as nbgrader makes it
+shell.run_cell("def perplexity(P):\\n" + stub + "\\nperplexity(1)")
 shell.run_cell("raise NotImplementedError('my own')")
 shell.run_cell("unknown_name")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "This cell needs `squared_distances`, which is not defined yet" in done.stdout
     assert "This cell needs `tsne`, which is not written yet" in done.stdout
+    assert "This cell needs `perplexity`, which is not written yet" in done.stdout
     assert done.stdout.count("Traceback") == 2
     assert "my own" in done.stdout
     assert "unknown_name" in done.stdout

@@ -94,7 +94,7 @@ def test_alternative_text_is_escaped_and_the_picture_is_inside(Y):
 def test_alternative_text_says_formulas_in_words():
     curves = {"$L_1$": costs, r"$\sigma$": costs}
     picture = plots.curves(np.arange(50), curves, xlabel=r"$\|y_i - y_j\|$", ylabel="$p_{j|i}$ or $p_{ij}$", title="T")
-    assert picture.alt == "T. p(j|i) or p_ij against ‖y_i - y_j‖: L_1, sigma."
+    assert picture.alt == "T. Curves of p(j|i) or p_ij against ‖y_i - y_j‖: L_1; sigma."
 
 
 def test_drawing_leaves_the_readers_matplotlib_alone(Y):

@@ -49,6 +49,7 @@ def bars(
     axes = figure.add_subplot()
     drawn = axes.bar(range(len(written)), heights, yerr=errors, color=LINES[0], width=0.7, ecolor="black", capsize=3)
     axes.bar_label(drawn, written, fontsize=9, padding=2)
+    axes.margins(y=0.12)  # room for the labels
     axes.set_xticks(range(len(written)), names)
     axes.tick_params(axis="x", length=0)
     axes.set(xlabel=xlabel, ylabel=ylabel)

@@ -139,13 +139,13 @@ def new_picture(height: float, title: str, alt: str | None, shows: str, width: f
 
 
 def in_words(text: str) -> str:
-    """Text without the markup of its formulas, `$...$` as Matplotlib reads them: p(j|i), p_ij, ‖y_i - y_j‖, sigma."""
+    """One line without the markup of its formulas, `$...$` as Matplotlib reads them: p(j|i), ‖y_i - y_j‖, sigma."""
 
     def plain(formula: re.Match[str]) -> str:
         given = re.sub(r"_\{(\w)\|(\w)\}", r"(\1|\2)", formula[1]).replace("\\|", "‖")
         return re.sub(r"[\\{}]", "", given)
 
-    return re.sub(r"\$([^$]*)\$", plain, text)
+    return " ".join(re.sub(r"\$([^$]*)\$", plain, text).split())
 
 
 def bare_map_axes(axes: Axes, label: bool = True) -> None:

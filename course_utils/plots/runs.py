@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from course_utils.plots.figure import (
     DASHES,
@@ -72,7 +72,7 @@ def scaling(
     ylabel: str = "seconds",
 ) -> Picture:
     """Time against n for several methods, {name: (ns, seconds)}, both axes logarithmic."""
-    figure = new_picture(4.6, title, alt, f"{ylabel} against n for {', '.join(times)}.")
+    figure = new_picture(4.6, title, alt, f"Curves of {ylabel} against n: {'; '.join(times)}.")
     axes = figure.add_subplot()
     for (name, (ns, seconds)), colour, dash, marker in zip(times.items(), LINES, DASHES, MARKERS, strict=False):
         axes.plot(ns, seconds, color=colour, linestyle=dash, marker=marker, linewidth=1.8, label=name)
@@ -83,6 +83,10 @@ def scaling(
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{s:g}"))
+    low, high = axes.get_ylim()
+    if high < 100 * low:  # too few powers of ten to read a time from them alone
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axes.yaxis.set_minor_formatter(FuncFormatter(lambda s, _: f"{s:g}"))
     axes.grid(visible=True, which="major")
     axes.set(xlabel="points n", ylabel=ylabel)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -26,7 +26,7 @@ def heatmaps(
         0.8 * WIDTH / max(len(matrices), 2) + 0.7,
         title,
         alt,
-        f"The numbers of {'; '.join(matrices)} in coloured cells.",
+        f"Numbers in coloured cells: {'; '.join(matrices)}.",
     )
     grid = figure.subplots(1, len(matrices), squeeze=False)[0]
     largest = max(float(np.max(matrix)) for matrix in matrices.values())
@@ -109,7 +109,7 @@ def curves(
     height: float = 3.9,
 ) -> Picture:
     """Several curves over the same x (m,), told apart by colour and dashes."""
-    figure = new_picture(height, title, alt, f"{ylabel} against {xlabel}: {', '.join(ys)}.")
+    figure = new_picture(height, title, alt, f"Curves of {ylabel} against {xlabel}: {'; '.join(ys)}.")
     axes = figure.add_subplot()
     for (name, y), colour, dash in zip(ys.items(), LINES, DASHES, strict=False):
         axes.plot(x, y, color=colour, linestyle=dash, linewidth=2, label=name)
