@@ -22,12 +22,17 @@ class CourseGroup(TyperGroup):
         except CourseError as problem:
             typer.secho(str(problem), fg=typer.colors.RED, err=True)
             raise typer.Exit(1) from None
-        except ModuleNotFoundError as missing:  # a homework folder is made without the author's modules
-            if not (missing.name or "").startswith("course_utils."):
-                raise
-            sentence = f"This folder has no author's part, so `course {ctx.invoked_subcommand}` does not work here."
-            typer.secho(sentence, fg=typer.colors.RED, err=True)
+        except ModuleNotFoundError as missing:
+            typer.secho(sentence_for(missing, str(ctx.invoked_subcommand)), fg=typer.colors.RED, err=True)
             raise typer.Exit(1) from None
+
+
+def sentence_for(missing: ModuleNotFoundError, command: str) -> str:
+    """What to do where a module is missing: a homework folder has no author's part, a learner's install no extras."""
+    name = missing.name or "of that name"
+    if name.startswith("course_utils."):
+        return f"This folder has no author's part, so `course {command}` does not work here."
+    return f"`course {command}` needs the package {name}: `python3 start.py {command}` installs it."
 
 
 app = typer.Typer(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Submissions = Annotated[Path, typer.Argument(help="A folder of handed-in notebooks, or a zip of one.")]
 Graded = Annotated[Path, typer.Option("--out", help="The folder with the gradebook and what comes out of it.")]
 LIMITS = "Limits of a submission"
+MOST_PAIRS = 25  # that `--similar` prints
 WIDTH = 120  # characters, where the output is no terminal
 
 
@@ -75,6 +76,7 @@ def grade(
 ) -> None:
     """Grade handed-in notebooks in a sandbox, with fresh inputs; go on where an earlier run was stopped."""
     from course_utils.grading.desk import Settings
+    from course_utils.grading.sandbox.launch import Mode
     from course_utils.grading.sandbox.limits import Limits
 
     given = {"wall": wall, "cpu": cpu, "memory": memory, "processes": processes, "files": files}
@@ -83,7 +85,7 @@ def grade(
     limits = Limits(**{name: value for name, value in given.items() if value is not None})
 
     def settings(master: str) -> Settings:
-        return Settings(master, limits, "unprotected" if unprotected else "auto")
+        return Settings(master, limits, Mode.UNPROTECTED if unprotected else None)
 
     if replay:
         show_replay(submissions, out, settings, *replay, bundle)
@@ -217,11 +219,12 @@ def show_similar(submissions: Path) -> None:
         console.print("No two submissions are more alike than the exercises make them.")
         return
     table = Table("student", "student", "notebook", "most of it in", "alike", "tokens", box=None)
-    for one in found:
+    for one in found[:MOST_PAIRS]:
         row = (one.notebook, one.exercise, f"{one.share:.0%}", str(one.tokens))
         table.add_row(Text(one.one), Text(one.other), *row)
     console.print(table)
-    console.print("A list of pairs to look at; being alike proves nothing.")
+    more = f" The first {MOST_PAIRS} of {len(found)}." if len(found) > MOST_PAIRS else ""
+    console.print(f"A list of pairs to look at; being alike proves nothing.{more}")
 
 
 def report(

@@ -14,7 +14,7 @@ from course_utils.grading.intake import Submission
 from course_utils.grading.marking import Marker
 from course_utils.grading.reference import Reference
 from course_utils.grading.results import SubmissionResult
-from course_utils.grading.sandbox.launch import Zygote
+from course_utils.grading.sandbox.launch import Mode, Zygote
 from course_utils.grading.sandbox.limits import Limits
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -27,7 +27,7 @@ class Settings:
 
     master: str  # the master seed
     limits: Limits = field(default_factory=Limits)
-    protection: str = "auto"
+    mode: Mode | None = None  # of the sandbox; the best there is by default
 
 
 class _Desks(threading.local):
@@ -66,7 +66,7 @@ def desk(settings: Settings) -> Marker:
         import torch
 
         torch.set_num_threads(1)  # a core a desk
-        marker = Marker(Zygote(settings.limits, settings.protection), settings.master, reference_of)
+        marker = Marker(Zygote(settings.limits, settings.mode), settings.master, reference_of)
         try:
             for name in exercises.MODULES:
                 check_sandbox(marker, reference_of(name))
