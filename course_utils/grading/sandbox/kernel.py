@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
+import errno
 import os
 
 CLONE_NEWNS = 0x00020000
@@ -14,7 +14,7 @@ CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MS_REMOUNT, MS_BIND = 32, 4096
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -58,13 +58,19 @@ def mount(kind: str, target: str, flags: int, options: str = "") -> None:
     succeed(f"mount {kind} on {target}", result)
 
 
-def drop_capabilities() -> None:
-    """Give up every capability for good: bounding, ambient, inheritable, permitted and effective."""
+def bound_capabilities() -> None:
+    """Let no program that this process runs gain a capability. Needs CAP_SETPCAP."""
     for capability in range(64):
-        with contextlib.suppress(OSError):  # numbers beyond the last are refused
+        try:
             prctl(PR_CAPBSET_DROP, capability)
-    with contextlib.suppress(OSError):
-        succeed("ambient", libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # of numbers beyond the last that the kernel has
+                raise
+
+
+def drop_capabilities() -> None:
+    """Give up every capability for good: ambient, inheritable, permitted and effective. Raises OSError."""
+    succeed("ambient", libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     succeed("capset", libc.capset(header, (ctypes.c_uint32 * 6)()))
 

@@ -1,4 +1,4 @@
-"""The trusted side of the sandbox: start a zygote in bubblewrap, and a child of it for every submission."""
+"""The trusted side of the sandbox: start a zygote, and a child of it for every submission."""
 
 from __future__ import annotations
 
@@ -6,29 +6,57 @@ import base64
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import tempfile
+import threading
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from enum import StrEnum
 from typing import Any
 
 from course_utils.errors import CourseError
+from course_utils.grading.sandbox import bubblewrap
 from course_utils.grading.sandbox.limits import Limits
 from course_utils.grading.sandbox.syscalls import make_filter
 
-PACKAGE = Path(__file__).resolve().parents[2]  # course_utils
-NOBODY = 65534
 MESSAGE = 1 << 20
 START_SECONDS = 120.0  # for a cold disk; a warm one takes 3
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-SETTINGS_OF_THE_SYSTEM = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts")
-HIDDEN = ("exercises/frozen",)  # of the package: the public answers
+END_SECONDS = 5.0
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+FIRST_USER, BLOCKS, USERS = 61000, 1000, 4  # user ids for the weaker sandbox: blocks of four, one block a zygote
+
+
+class Mode(StrEnum):
+    """How a submission is kept from everything else, the strongest way first."""
+
+    NAMESPACES = "namespaces"
+    ANOTHER_USER = "another user"  # root only
+    UNPROTECTED = "unprotected"
+
+
+PROTECTION = {
+    Mode.NAMESPACES: "Sandbox: every submission has namespaces of its own, limits and a system-call filter.",
+    Mode.ANOTHER_USER: (
+        "Weaker sandbox: there are no namespaces here ({reason}), so submissions run as another user, with limits and "
+        "a system-call filter; they can read what every user of this machine may read."
+    ),
+    Mode.UNPROTECTED: (
+        "No sandbox: submissions run as you, with limits alone; they can read your files, use your network and change "
+        "whatever you can change."
+    ),
+}
+NEEDS_LINUX = (
+    "Grading runs students' code in a sandbox that only Linux has: run it there, on Windows in WSL, or in a Linux "
+    "container (podman or docker)."
+)
+REFUSAL = (
+    "Submissions cannot be kept apart here, so nothing was run: {reason}. Install bubblewrap from your system's "
+    "packages (`apt-get install bubblewrap`) or allow it user namespaces; or grade as root in a container (podman or "
+    "docker); or, for code that you would run yourself, give --unprotected."
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +79,7 @@ class Child:
     output: int  # to read
 
     def kill(self) -> None:
-        """End the first process of the submission's namespaces, and with it all others in them."""
+        """End the submission's first process; in namespaces of its own, all others end with it."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
@@ -66,42 +94,80 @@ class Child:
             return next(int(line.split()[1]) for line in info if line.startswith("Pid:"))
 
 
+class NotStarted(CourseError):
+    """A zygote that did not get ready; the message is the reason, without a full stop."""
+
+
 class Zygote:
     """A warm process in a sandbox; `start` gives a child for one submission.
 
-    Raises CourseError where the sandbox cannot be made or does not answer.
+    Without a mode it takes namespaces, and, where these are refused, another user if this is root; `protection` says
+    in a sentence what that means. Raises CourseError where neither can be had, or the sandbox does not answer.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, mode: Mode | None = None) -> None:
+        if not sys.platform.startswith("linux"):
+            raise CourseError(NEEDS_LINUX)
         self.limits = limits
-        control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.control = control
         self.endings: dict[int, Ending] = {}  # by number, of children whose end nobody has asked for yet
+        reason = "by choice"
+        try:
+            self.begin(mode or Mode.NAMESPACES)
+        except NotStarted as error:
+            reason = str(error)
+            if mode is None and os.getuid() == 0:
+                self.begin_as_root(reason)
+            else:
+                raise CourseError(REFUSAL.format(reason=reason)) from error
+        self.protection = PROTECTION[self.mode].format(reason=reason)
+
+    def begin_as_root(self, reason: str) -> None:
+        """Start without namespaces. Raises CourseError, with both reasons."""
+        try:
+            self.begin(Mode.ANOTHER_USER)
+        except NotStarted as error:
+            raise CourseError(REFUSAL.format(reason=f"{reason}; as another user: {error}")) from error
+
+    def begin(self, mode: Mode) -> None:
+        """Start the process and wait until it is warm. Raises NotStarted."""
+        self.mode = mode
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `close`
-        with inside:
-            try:
-                self.process = subprocess.Popen(
-                    bubblewrap(inside.fileno()),
-                    pass_fds=[inside.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=self.errors,
-                    stderr=self.errors,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise CourseError(f"The sandbox cannot be started: {error.strerror}.") from error
+        self.resources = contextlib.ExitStack()
+        users: list[int] = []
+        if mode is Mode.ANOTHER_USER:
+            claim, users = claim_users()
+            self.resources.enter_context(claim)
+        self.control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            filtered = b"" if mode is Mode.UNPROTECTED else make_filter()
+            with inside:
+                self.process, self.keeper = start_kept(self.command(inside.fileno()), inside, self.errors)
+        except (CourseError, OSError) as error:
+            self.control.close()
+            self.release()
+            if isinstance(error, bubblewrap.NoBubblewrap | OSError):
+                raise NotStarted(str(error)) from error
+            raise
         settings = {
-            "limits": asdict(limits),
-            "filter": base64.b64encode(make_filter()).decode(),
-            "namespaces": True,
+            "limits": asdict(self.limits),
+            "filter": base64.b64encode(filtered).decode(),
+            "mode": mode,
+            "users": users,
         }
-        self.control.send(json.dumps(settings).encode())
         self.control.settimeout(START_SECONDS)
+        with contextlib.suppress(OSError):  # it has ended already; `hear` finds out
+            self.control.send(json.dumps(settings).encode())
         answer, _ = self.hear("ready")
         if "ready" not in answer:
-            words = self.complaints()
+            words = self.last_words()
             self.close()
-            raise CourseError(f"The sandbox did not start: {answer.get('failed', 'no answer')}.{words}")
+            raise NotStarted(answer.get("failed") or words or "it ended without a word")
+
+    def command(self, control: int) -> list[str]:
+        """The command of the zygote; `control` is the descriptor of its control socket. Raises NoBubblewrap."""
+        # `-P -s` and an environment made here: nothing is imported from the current folder or the user's packages.
+        inside = [sys.executable, "-P", "-s", "-c", ENTRY, str(bubblewrap.PROJECT), str(control)]
+        return bubblewrap.command(inside) if self.mode is Mode.NAMESPACES else inside
 
     def start(self) -> Child:
         """A fresh child for one submission. Raises CourseError where the zygote is gone."""
@@ -120,16 +186,16 @@ class Zygote:
         if not answer or len(descriptors) != 1:
             for descriptor in (requests, replies, output):
                 os.close(descriptor)
-            raise CourseError(f"The sandbox ended and has to be started again.{self.complaints()}")
+            raise self.gone()
         for descriptor in (requests, replies, output):
             os.set_blocking(descriptor, False)
         return Child(answer["started"], descriptors[0], requests, replies, output)
 
     def ending(self, child: Child) -> Ending:
-        """How a child ended; waits until it has. Raises CourseError where the zygote is gone."""
+        """How a child ended; waits until all of it has. Raises CourseError where the zygote is gone."""
         while child.number not in self.endings:
             if not self.hear("ended")[0]:
-                raise CourseError(f"The sandbox ended and has to be started again.{self.complaints()}")
+                raise self.gone()
         return self.endings.pop(child.number)
 
     def hear(self, wanted: str) -> tuple[dict[str, Any], list[int]]:
@@ -148,106 +214,92 @@ class Zygote:
             if not answer or wanted in answer or "failed" in answer:
                 return answer, descriptors
 
-    def complaints(self) -> str:
-        """The last line that bubblewrap or the zygote wrote, as a sentence to append."""
+    def gone(self) -> CourseError:
+        """What to say where the zygote does not answer any more."""
+        words = self.last_words()
+        return CourseError("The sandbox ended and has to be started again" + (f" ({words})." if words else "."))
+
+    def last_words(self) -> str:
+        """The last line that bubblewrap or the zygote wrote."""
         self.errors.seek(0)
         lines = self.errors.read().decode(errors="replace").strip().splitlines()
-        return f" Its last words: {lines[-1][:300]}" if lines else ""
+        return lines[-1][:300].rstrip(".") if lines else ""
 
     def close(self) -> None:
-        """End the zygote and all that it started."""
+        """End the zygote and all that it started; it ends by itself when it hears nobody at the other end."""
         self.control.close()
+        self.keeper.join(END_SECONDS)
         self.process.kill()
-        self.process.wait()
+        self.keeper.join()
+        self.release()
+
+    def release(self) -> None:
+        """Give back what belongs to a zygote that has ended."""
         self.errors.close()
+        self.resources.close()
 
 
-def bubblewrap(control: int) -> list[str]:
-    """The command that starts a zygote in bubblewrap; `control` is the descriptor of the zygote's control socket.
-
-    Raises CourseError where bubblewrap is not installed.
-    """
-    program = shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin:" + os.environ.get("PATH", ""))
-    if program is None:
-        raise CourseError(
-            "The sandbox needs bubblewrap: install the package bubblewrap (Debian: apt-get install bubblewrap)."
-        )
-    if os.getuid() == 0:
-        # Under a user namespace made by root, uid 65534 would still be the kernel's uid 0, which no limit of
-        # processes binds; so the zygote itself becomes nobody, and makes the user namespace then.
-        identity = ["--unshare-pid", "--unshare-ipc", "--unshare-net", "--unshare-uts"]
-        kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
-    else:
-        identity = ["--unshare-all", "--unshare-user", "--disable-userns", "--uid", str(NOBODY), "--gid", str(NOBODY)]
-        kept = ("CAP_SYS_ADMIN", "CAP_SETPCAP")
-    capabilities = ["--cap-drop", "ALL", *(word for name in kept for word in ("--cap-add", name))]
-    life = ["--as-pid-1", "--die-with-parent", "--new-session", "--clearenv"]
-    inside = [sys.executable, "-I", "-c", ENTRY, str(PACKAGE.parent), str(control)]
-    return [program, *identity, *capabilities, *life, *environment(), *file_system(), "--", *inside]
-
-
-# `-I` keeps the environment and the current folder out of the import path; the course is put there by name.
+# The course is put into the import path by name. An exit without Python's tidying: nothing is left to be written.
 ENTRY = """
-import sys
+import os, sys
 sys.path.insert(0, sys.argv[1])
-from course_utils.grading.sandbox.zygote import main
-main(int(sys.argv[2]))
+from course_utils.grading.sandbox import zygote
+zygote.main(int(sys.argv[2]))
+os._exit(0)
 """
 
 
-def environment() -> list[str]:
-    """What the sandbox finds in its environment."""
-    variables = dict.fromkeys(ONE_THREAD, "1") | {
-        "HOME": "/tmp",
+def start_kept(
+    command: list[str], inside: socket.socket, errors: Any
+) -> tuple[subprocess.Popen[bytes], threading.Thread]:
+    """Start a command from a thread that then waits for its end; returns both. Raises OSError.
+
+    bubblewrap's --die-with-parent means the thread that started it, and a pool's threads come and go.
+    """
+    started: Future[subprocess.Popen[bytes]] = Future()
+
+    def keep() -> None:
+        try:
+            process = subprocess.Popen(
+                command,
+                pass_fds=[inside.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+                cwd="/",
+                env=environment(),
+            )
+        except BaseException as error:
+            started.set_exception(error)
+            return
+        started.set_result(process)
+        process.wait()
+
+    keeper = threading.Thread(target=keep, name="keeper of a sandbox", daemon=True)
+    keeper.start()
+    return started.result(), keeper
+
+
+def environment() -> dict[str, str]:
+    """The environment of the sandbox. Hashes have no seed, so that sets have the same order in every run."""
+    return dict.fromkeys(ONE_THREAD, "1") | {
         "LANG": "C.UTF-8",
-        "MPLCONFIGDIR": "/tmp/matplotlib",
         "PATH": "/usr/bin:/bin",
         "PYTHONHASHSEED": "0",
         "USER": "student",
     }
-    return [word for name, value in variables.items() for word in ("--setenv", name, value)]
 
 
-def file_system() -> list[str]:
-    """Read-only views of the system's libraries, of Python and of the course's package and data; the rest is absent."""
-    words: list[str] = []
-    for place in SYSTEM:
-        path = Path(place)
-        if path.is_symlink():
-            words += ["--symlink", os.readlink(path), place]
-        elif path.is_dir():
-            words += ["--ro-bind", place, place]
-    wanted = [Path(place) for place in SETTINGS_OF_THE_SYSTEM if Path(place).exists()]
-    wanted += python_folders()
-    wanted += [place for place in (PACKAGE, PACKAGE.parent / "data", PACKAGE.parent / "results") if place.is_dir()]
-    made: set[Path] = set()
-    for place in outermost(wanted):
-        for parent in reversed(place.parents):
-            # bubblewrap started by root would make missing folders that nobody may enter
-            if parent not in made and parent != Path("/") and not str(parent).startswith(SYSTEM):
-                words += ["--dir", str(parent)]
-                made.add(parent)
-        words += ["--ro-bind", str(place), str(place)]
-    for name in HIDDEN:
-        if (PACKAGE / name).is_dir():
-            words += ["--tmpfs", str(PACKAGE / name), "--remount-ro", str(PACKAGE / name)]
-    return [*words, "--dir", "/tmp", "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--remount-ro", "/"]
+def claim_users() -> tuple[socket.socket, list[int]]:
+    """User ids that no other zygote of this machine uses while the socket is open. Raises OSError where all are taken.
 
-
-def python_folders() -> list[Path]:
-    """Where Python, its library and its packages are: of the virtual environment and of what it was made from."""
-    places = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
-    places |= {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    found = {Path(os.path.realpath(place)) for place in places} | {Path(place) for place in places}
-    executable = Path(sys.executable)
-    while executable.is_symlink():  # a venv's python may go through links elsewhere
-        executable = executable.parent / os.readlink(executable)
-        found.add(executable.parent)
-    return [place for place in found if place.is_dir()]
-
-
-def outermost(places: list[Path]) -> list[Path]:
-    """The places that lie in no other of them, nor in a folder of the system that is bound anyway."""
-    whole = {place for place in places if not str(place).startswith(tuple(f"{folder}/" for folder in SYSTEM))}
-    whole -= {Path(place) for place in SYSTEM}
-    return sorted(place for place in whole if not any(parent in whole for parent in place.parents))
+    A name in the abstract namespace of sockets goes with the process that holds it, however that ends.
+    """
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    for first in range(FIRST_USER, FIRST_USER + BLOCKS * USERS, USERS):
+        with contextlib.suppress(OSError):
+            claim.bind(f"\0course-users-{first}")
+            return claim, list(range(first, first + USERS))
+    claim.close()
+    raise OSError("no user id is free")

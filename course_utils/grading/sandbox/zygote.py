@@ -1,14 +1,14 @@
-"""The first process inside the sandbox: it imports NumPy and torch once, then forks a confined child a submission.
+"""The process inside the sandbox that imports NumPy and torch once, then forks a confined child a submission.
 
 It runs no student code and holds no secret. On its control socket it gets one message of settings, then one
-message a submission with three pipe ends: requests, replies, output. Every submission has fresh PID, IPC, mount,
-network and UTS namespaces, so that the kernel does the cleaning when its first process ends.
+message a submission with three pipe ends: requests, replies, output.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -16,20 +16,20 @@ import resource
 import select
 import signal
 import socket
+import tempfile
 from typing import Any
 
 from course_utils.grading.sandbox import kernel
+from course_utils.grading.sandbox.ways import Way, use_scratch, way_of
 
-NOBODY = 65534
 FAILED = 70  # exit status of a child that could not be confined
-SCRATCH = "/tmp"
 MESSAGE = 1 << 20  # bytes of a control message, at most
+DESCRIPTORS = 1024  # that the zygote may have; a child closes all of them
 MIB = 1 << 20
 WARM = (
     *("matplotlib.pyplot", "scipy.sparse.linalg", "scipy.spatial.distance", "scipy.special", "sklearn.decomposition"),
     *("sklearn.manifold", "sklearn.metrics", "sklearn.neighbors", "torch.nn.functional"),
 )
-NAMESPACES = kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC | kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWUTS
 
 
 def main(descriptor: int) -> None:
@@ -37,9 +37,14 @@ def main(descriptor: int) -> None:
     control = socket.socket(fileno=descriptor)
     control.set_inheritable(False)
     settings = json.loads(control.recv(MESSAGE))
+    way = way_of(settings["mode"], settings["users"])
     try:
-        take_own_place(settings, control)
-        warm_up()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+        way.prepare(control)
+        with tempfile.TemporaryDirectory(dir=way.temporary) as home:  # for the caches of what it imports
+            use_scratch(home)
+            warm_up()
+            os.chdir("/")
         harden()
     except BaseException as error:
         control.send(json.dumps({"failed": f"{type(error).__name__}: {error}"}).encode())
@@ -47,49 +52,29 @@ def main(descriptor: int) -> None:
     with open("/proc/self/statm", encoding="ascii") as sizes:
         settings["size"] = int(sizes.read().split()[0]) * resource.getpagesize()
     settings["program"] = base64.b64decode(settings["filter"])
-    own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY) if settings["namespaces"] else None
     control.send(json.dumps({"ready": True}).encode())
+    serve(control, way, settings)
+
+
+def serve(control: socket.socket, way: Way, settings: dict[str, Any]) -> None:
+    """Start children and report their ends, until nobody is at the other end of the control socket."""
     running: dict[int, int] = {}  # process ids of first processes by their pidfds
-    while True:
-        for ready in select.select([control, *running], [], [])[0]:
-            if ready in running:
-                report_end(control, ready, running.pop(ready))
-                continue
-            message, descriptors, _, _ = socket.recv_fds(control, MESSAGE, 3)
-            if not message:  # the grader is gone: this process ends, and the kernel ends all below it
-                return
-            child, pidfd = start(descriptors, settings, own_pids)
-            running[pidfd] = child
-            socket.send_fds(control, [json.dumps({"started": child}).encode()], [pidfd])
-
-
-def take_own_place(settings: dict[str, Any], control: socket.socket) -> None:
-    """Become nobody where root started the sandbox, and the first process of namespaces that are the zygote's own.
-
-    bubblewrap's own PID namespace belongs to a user namespace above, into which `setns` would not let the zygote back.
-    """
-    if os.getuid() == 0:
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-        kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # or the id maps below would be root's to write
-        if settings["namespaces"]:
-            kernel.unshare(kernel.CLONE_NEWUSER)
-            for name, line in (("setgroups", "deny"), ("uid_map", "{0} {0} 1"), ("gid_map", "{0} {0} 1")):
-                with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-                    file.write(line.format(NOBODY))
-    if settings["namespaces"]:
-        kernel.unshare(NAMESPACES)
-    else:
-        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-        return
-    first = os.fork()
-    if first:
-        control.close()
-        _, status = os.waitpid(first, 0)
-        os._exit(os.waitstatus_to_exitcode(status) & 127)
-    # The zygote's own scratch folder, for the caches of what it imports; each submission gets one of its own over it.
-    kernel.mount("tmpfs", SCRATCH, kernel.MS_NOSUID | kernel.MS_NODEV, "size=32m")
+    with contextlib.suppress(ConnectionError):
+        while True:
+            for ready in select.select([control, *running], [], [])[0]:
+                if ready in running:
+                    report_end(control, way, ready, running.pop(ready))
+                    continue
+                message, descriptors, _, _ = socket.recv_fds(control, MESSAGE, 3)
+                if not message:
+                    raise ConnectionResetError
+                child, pidfd = start(descriptors, way, settings)
+                running[pidfd] = child
+                socket.send_fds(control, [json.dumps({"started": child}).encode()], [pidfd])
+    for pidfd, child in running.items():
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        os.waitpid(child, 0)
+        way.clean(child)
 
 
 def warm_up() -> None:
@@ -112,6 +97,11 @@ def warm_up() -> None:
     torch.linalg.svd(torch.eye(3))
     np.linalg.svd(np.eye(3) @ np.eye(3))
     worker.warm_up()
+    threads = len(os.listdir("/proc/self/task"))
+    if threads != 1:
+        raise RuntimeError(f"a library started {threads - 1} threads, which a fork would lose")
+    gc.collect()
+    gc.freeze()  # or a child's first collection would touch, and so copy, every page that it shares with this process
 
 
 def harden() -> None:
@@ -123,14 +113,12 @@ def harden() -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
 
 
-def start(descriptors: list[int], settings: dict[str, Any], own_pids: int | None) -> tuple[int, int]:
+def start(descriptors: list[int], way: Way, settings: dict[str, Any]) -> tuple[int, int]:
     """Fork a confined child for one submission; returns its process id and pidfd."""
-    if own_pids is not None:
-        kernel.unshare(kernel.CLONE_NEWPID)  # of the next child
-    child = os.fork()
+    child = way.fork()
     if child == 0:
         try:
-            confine(descriptors, settings)
+            confine(descriptors, way, settings)
             from course_utils.grading import worker
 
             worker.serve(requests=3, replies=4)
@@ -139,17 +127,16 @@ def start(descriptors: list[int], settings: dict[str, Any], own_pids: int | None
                 os.write(2, f"the sandbox failed: {type(error).__name__}: {error}".encode()[:500])
             os._exit(FAILED)
         os._exit(0)
-    if own_pids is not None:
-        kernel.setns(own_pids, kernel.CLONE_NEWPID)
     for descriptor in descriptors:
         os.close(descriptor)
     return child, os.pidfd_open(child)
 
 
-def report_end(control: socket.socket, pidfd: int, child: int) -> None:
-    """Collect a first process that has ended, and tell the grader how it did."""
+def report_end(control: socket.socket, way: Way, pidfd: int, child: int) -> None:
+    """Collect a first process that has ended, clear away what it left, and tell the grader how it ended."""
     _, status, used = os.wait4(child, 0)
     os.close(pidfd)
+    way.clean(child)
     ending = {
         "ended": child,
         "exit": os.waitstatus_to_exitcode(status),
@@ -159,38 +146,36 @@ def report_end(control: socket.socket, pidfd: int, child: int) -> None:
     control.send(json.dumps(ending).encode())
 
 
-def confine(descriptors: list[int], settings: dict[str, Any]) -> None:
+def confine(descriptors: list[int], way: Way, settings: dict[str, Any]) -> None:
     """Take from this process everything but three pipes, a scratch folder and the right to compute."""
-    requests, replies, output = (os.dup2(one, 100 + index) for index, one in enumerate(descriptors))
-    nothing = os.open("/dev/null", os.O_RDONLY)
-    for source, target in ((nothing, 0), (output, 1), (output, 2), (requests, 3), (replies, 4)):
-        os.dup2(source, target, inheritable=target < 3)
-    os.closerange(5, 1 << 16)
+    keep_pipes(descriptors)
     os.setsid()
-    limits = settings["limits"]
-    if settings["namespaces"]:
-        kernel.unshare(NAMESPACES & ~kernel.CLONE_NEWPID)
-        options = f"size={limits['scratch']}m,nr_inodes=1024,mode=700,uid={os.getuid()},gid={os.getgid()}"
-        kernel.mount("tmpfs", SCRATCH, kernel.MS_NOSUID | kernel.MS_NODEV, options)
-        hidden = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-        kernel.mount("tmpfs", "/proc", hidden, "size=4k,nr_inodes=2,mode=555")
-    os.chdir(SCRATCH)
-    limit(limits, settings["size"])
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # as Python has them, so that they become exceptions
+        signal.signal(number, signal.SIG_IGN)
+    way.enter(settings["limits"])
+    limit(settings["limits"], settings["size"], settings["mode"])
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-    if settings["namespaces"]:
-        kernel.drop_capabilities()
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     if settings["program"]:
         kernel.install_filter(settings["program"])
     settings.clear()
 
 
-def limit(limits: dict[str, Any], size: int) -> None:
+def keep_pipes(descriptors: list[int]) -> None:
+    """Close every descriptor but the pipes: nothing at 0, output at 1 and 2, requests at 3, replies at 4."""
+    requests, replies, output = (os.dup2(one, DESCRIPTORS - 1 - index) for index, one in enumerate(descriptors))
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    for source, target in ((nothing, 0), (output, 1), (output, 2), (requests, 3), (replies, 4)):
+        os.dup2(source, target, inheritable=target < 3)
+    os.closerange(5, DESCRIPTORS)
+
+
+def limit(limits: dict[str, Any], size: int, mode: str) -> None:
     """Set the limits of this process; `size` is the address space in bytes that it starts with."""
     values = {
         resource.RLIMIT_AS: size + limits["memory"] * MIB,
         resource.RLIMIT_CPU: limits["cpu"],
-        resource.RLIMIT_NPROC: limits["processes"],
         resource.RLIMIT_NOFILE: limits["files"],
         resource.RLIMIT_FSIZE: limits["file_size"] * MIB,
         resource.RLIMIT_CORE: 0,
@@ -198,5 +183,7 @@ def limit(limits: dict[str, Any], size: int) -> None:
         resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_SIGPENDING: 64,
     }
+    if mode != "unprotected":  # where everything that its user runs would count
+        values[resource.RLIMIT_NPROC] = limits["processes"]
     for what, value in values.items():
         resource.setrlimit(what, (value, value))
