@@ -93,10 +93,12 @@ def NAME(*inputs):
 """
 
 MEMORY = """
+import numpy as np
+
 def NAME(*inputs):
     kept = []
     while len(kept) < 32:
-        kept.append(bytearray(1 << 28))  # 8 GB at most, asked for and never written to
+        kept.append(np.empty(1 << 28, np.uint8))  # 8 GB at most, asked for and never written to
     return 0.0
 """
 

@@ -226,6 +226,11 @@ def tainted(answer: Answer, answers: Mapping[str, Answer]) -> bool:
     return any(not answers[one].right or tainted(answers[one], answers) for one in answer.calls)
 
 
+def strange(answer: Answer, answers: Mapping[str, Answer]) -> bool:
+    """Whether an answer calls, directly or through others, anything but solutions, so that its outputs differ a bit."""
+    return any(answers[one].kind != "solution" or strange(answers[one], answers) for one in answer.calls)
+
+
 def undone(course: Course, exercise_id: str, answers: Mapping[str, Answer]) -> bool:
     """Whether two errors undo each other: a wrong answer that passes, since it calls another wrong one."""
     exercise = exercises.get(exercise_id)
@@ -244,7 +249,7 @@ def truth_of(answers: Mapping[str, Answer], file: str, problem: str | None = Non
     told = {}
     for exercise_id, answer in answers.items():
         points = 0.0 if nothing or not answer.right else float(exercises.get(exercise_id).points)
-        named = answer.kind == "mistake" and problem is None and not tainted(answer, answers)
+        named = answer.kind == "mistake" and problem is None and not strange(answer, answers)
         what = ": ".join(filter(None, [answer.kind, answer.name]))
         told[exercise_id] = {"points": points, "mistake": answer.name if named else None, "answer": what}
     return {"file": file, "problem": problem, "exercises": told}
