@@ -65,8 +65,7 @@ def file_system() -> list[str]:
             words += ["--symlink", os.readlink(place), str(place)]
         elif place.is_dir():
             words += ["--ro-bind", str(place), str(place)]
-    wanted = (*SETTINGS_OF_THE_SYSTEM, *python_places(), *OF_THE_PROJECT)
-    shown = outermost([place for place in wanted if place.exists() or place.is_symlink()])
+    shown = shown_places()
     made: set[Path] = set()
     for place in shown:
         for parent in reversed(place.parents):
@@ -85,6 +84,12 @@ def file_system() -> list[str]:
     for device in DEVICES:
         words += ["--dev-bind", device, device]
     return [*words, "--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def shown_places() -> list[Path]:
+    """What is shown beside the system's own folders."""
+    wanted = (*SETTINGS_OF_THE_SYSTEM, *python_places(), *OF_THE_PROJECT)
+    return outermost([place for place in wanted if place.exists() or place.is_symlink()])
 
 
 def python_places() -> list[Path]:
