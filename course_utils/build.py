@@ -34,7 +34,7 @@ NOTEBOOKS = ROOT / "notebooks"
 CELL_LIMIT = 600  # seconds for one cell
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
-CELL_METADATA = ("nbgrader", "tags")  # what Jupytext adds of its own is left out
+CELL_METADATA = ("nbgrader", "tags", "jupyter")  # what Jupytext adds of its own is left out
 
 # Modules that no notebook runs: a change in them makes no output stale.
 TOOLS = frozenset(

@@ -8,6 +8,7 @@ import inspect
 import io
 import signal
 import sys
+import textwrap
 import threading
 import time
 import traceback
@@ -150,7 +151,7 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], seconds: float) ->
             printed=output.text,
         )
     changed = tuple(i for i, (own, given) in enumerate(zip(own_args, args, strict=True)) if not _same(own, given))
-    first_warning = str(warned[0].message)[:200] if warned else ""
+    first_warning = textwrap.shorten(str(warned[0].message), 200, placeholder=" ...") if warned else ""
     return Outcome(value=value, changed=changed, printed=output.text, warned=first_warning)
 
 

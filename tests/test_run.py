@@ -127,3 +127,9 @@ print([outcome.printed, outcome.error_type, shell.display_pub is before])
 def test_what_is_displayed_is_caught_like_what_is_printed():
     done = subprocess.run([sys.executable, "-c", DISPLAY], capture_output=True, text=True)
     assert done.stdout == "[\"'shown'\\n\", 'ZeroDivisionError', True]\n", done.stderr
+
+
+def test_a_long_warning_ends_with_a_word():
+    outcome = run.call(lambda: warnings.warn("careful " * 100, stacklevel=1), (), 1)
+    assert outcome.warned.endswith("careful ...")
+    assert len(outcome.warned) <= 200

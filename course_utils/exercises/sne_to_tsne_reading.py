@@ -44,6 +44,8 @@ def trustworthiness_cases(rng: np.random.Generator) -> list[Case]:
     larger = untied(rng, 24, 4)
     # NumPy's default sort happens to be stable up to 16 numbers
     wide = np.array([[float(i), float(j)] for i in range(5) for j in range(8)])  # (40, 2)
+    pair = untied(rng, 13, 2)
+    pair[9] = pair[3]
     return [
         Case(
             "six points on a line; in the map, the second and the fifth have swapped places, k = 1", (line, swapped, 1)
@@ -55,6 +57,7 @@ def trustworthiness_cases(rng: np.random.Generator) -> list[Case]:
         Case("data on a grid: many are equally far, the lower index comes first, k = 3", (grid, untied(rng, 12, 2), 3)),
         Case("a map on a grid: many are equally far, the lower index comes first, k = 3", (X, grid, 3)),
         Case("two points of the data are equal, k = 2", (twins, untied(rng, 11, 2), 2)),
+        Case("two points of the map are equal, k = 1", (untied(rng, 13, 3), pair, 1)),
         Case("24 points, k = 10", (larger, untied(rng, 24, 2), 10)),
         Case("data and map on grids of 40 points, full of ties, k = 5", (rng.permutation(wide), wide, 5)),
     ]
@@ -71,9 +74,13 @@ def neighbour_accuracy_cases(rng: np.random.Generator) -> list[Case]:
     wide = np.array([[float(i), float(j)] for i in range(5) for j in range(8)])  # (40, 2)
     twins = untied(rng, 12, 2)
     twins[[5, 9]] = twins[[1, 0]]  # the later of two equal points has a lower index before it at distance 0
+    heap, heap_labels = untied(rng, 12, 2), np.array([0, 1, 0, 0, 1, 2, 1, 2, 0, 3, 1, 1])
+    heap[[4, 7, 9]] = heap[1]  # of the classes 1, 1, 2 and 3
+    space = untied(rng, 20, 3)
+    names_in_space = np.array([-3, 40, 50])[(space[:, 0] > 0).astype(int) + (space[:, 2] > 0)]
     larger = untied(rng, 26, 2)
     groups = (larger[:, 0] > 0) + 2 * (larger[:, 1] > 0)  # (26,), four quarters
-    mixed = np.where(rng.random(26) < 0.3, rng.integers(0, 4, 26), groups)
+    mixed = 1 + 2 * np.where(rng.random(26) < 0.3, rng.integers(0, 4, 26), groups)  # 1, 3, 5 and 7
     return [
         Case("six points on a line, k = 1", (line, halves, 1)),
         Case("the same six points, k = 3", (line, halves, 3)),
@@ -88,7 +95,8 @@ def neighbour_accuracy_cases(rng: np.random.Generator) -> list[Case]:
         Case("40 points on a grid, full of ties, k = 1", (wide, rng.integers(0, 2, 40), 1)),
         Case("40 points on a grid, full of ties, k = 2", (wide, rng.integers(0, 2, 40), 2)),
         Case("some points are equal, k = 1", (twins, np.arange(12) % 5 % 2, 1)),
-        Case("labels -3, 5 and 40, k = 4", (untied(rng, 20, 2), rng.choice([-3, 5, 40], 20), 4)),
+        Case("four points are equal, each of its own class but one, k = 1", (heap, heap_labels, 1)),
+        Case("labels -3, 40 and 50, in three dimensions, k = 4", (space, names_in_space, 4)),
         Case("26 points in four quarters, some mislabelled, k = 5", (larger, mixed, 5)),
     ]
 
@@ -96,10 +104,23 @@ def neighbour_accuracy_cases(rng: np.random.Generator) -> list[Case]:
 # ---------------------------------------------------------------- properties
 
 
-def at_most_one(args: Args, got: Any, expected: Any) -> str | None:
-    """Trustworthiness is 1 at best, and reached by a map that is the data."""
-    if got > 1 + 1e-6:
-        return f"A trustworthiness is never above 1; yours is {got:.4g}."
+def ties_settled(args: Args, got: Any, expected: Any) -> str | None:
+    """Of points that are equally far, the lower index comes first."""
+    if abs(got - expected) > 1e-6 and any(has_ties(points) for points in args[:2] if points.ndim == 2):
+        return 'Here points are equally far from another: the lower index comes first (sort with `kind="stable"`).'
+    return None
+
+
+def has_ties(points: np.ndarray) -> bool:
+    """Whether two points are equally far from a third, in whole numbers."""
+    D = np.sort(((points[:, None] - points[None]) ** 2).sum(-1), axis=1)  # (n, n)
+    return bool((np.diff(D[:, 1:], axis=1) == 0).any())
+
+
+def between_zero_and_one(args: Args, got: Any, expected: Any) -> str | None:
+    """Trustworthiness is 0 at worst and 1 at best, which a map reaches that is the data."""
+    if not -1e-6 <= got <= 1 + 1e-6:
+        return f"A trustworthiness is never below 0 or above 1; yours is {got:.4g}."
     X, Y, _ = args
     if X.shape == Y.shape and (X == Y).all() and abs(got - 1) > 1e-6:
         return (
@@ -146,7 +167,7 @@ EXERCISES = (
         cases=trustworthiness_cases,
         takes=("X", "Y", "k"),
         returns=("T",),
-        properties=(at_most_one,),
+        properties=(between_zero_and_one, ties_settled),
         requires=("squared-distances",),
         library=scikit_learn_trustworthiness,
         hints=(
@@ -168,7 +189,7 @@ EXERCISES = (
         cases=neighbour_accuracy_cases,
         takes=("Y", "labels", "k"),
         returns=("accuracy",),
-        properties=(is_share,),
+        properties=(is_share, ties_settled),
         requires=("squared-distances",),
         hints=(
             'Put `np.inf` on the diagonal of D, so that no point is its own neighbour, and sort with `kind="stable"`.',

@@ -113,6 +113,17 @@ def convolution_cases(rng: np.random.Generator) -> list[Case]:
 # ---------------------------------------------------------------- properties
 
 
+def full_precision(args: Args, got: Any, expected: Any) -> str | None:
+    """What comes from float64 is as exact as float64 is, and was not computed in float32 on the way."""
+    pairs = zip(got, expected, strict=True) if isinstance(expected, tuple) else [(got, expected)]
+    for mine, right in pairs:
+        mine, right = np.asarray(mine), np.asarray(right)
+        off = np.abs(mine - right).max() / np.abs(right).max()
+        if args[0].dtype == np.float64 and 1e-9 < off < 1e-5:
+            return "That is right to some seven digits only: is something on the way, or a constant, in float32?"
+    return None
+
+
 def forces_cancel(args: Args, got: Any, expected: Any) -> str | None:
     """w_ij is symmetric, so the repulsions of a pair are opposite."""
     total, size = np.abs(got[0].sum(0)).max(), np.abs(got[0]).sum()
@@ -167,7 +178,7 @@ EXERCISES = (
         takes=("Y", "tile"),
         returns=("F", "Z"),
         condition=1e4,  # the row sum times y_i and the matrix product nearly cancel in a wide map
-        properties=(forces_cancel,),
+        properties=(forces_cancel, full_precision),
         hints=(
             "`for start in range(0, len(Y), tile)`: the rows of a tile are `Y[start : start + tile]`, "
             "also where the last "
@@ -212,6 +223,7 @@ EXERCISES = (
         cases=attraction_cases,
         takes=("Y", "i", "j", "p"),
         returns=("F",),
+        properties=(full_precision,),
         hints=(
             "`Y[i]` and `Y[j]` have shape (m, 2): one row an edge. Their difference, times p w, is what the edge does.",
             "`torch.zeros_like(Y).index_add_(0, i, values)` adds every row of values (m, 2) to the row that i says.",
@@ -229,7 +241,7 @@ EXERCISES = (
         cases=weights_cases,
         takes=("t",),
         returns=("W",),
-        properties=(weights_sum_to_one,),
+        properties=(weights_sum_to_one, full_precision),
         hints=(
             "L₁(t) = (t − ½)(t − 5/6) / ((1/6 − ½)(1/6 − 5/6)); the denominator is 2/9. The others go the same way.",
             "`torch.stack([L1, L2, L3], dim=1)` makes the (n, 3) out of three (n,).",
@@ -247,6 +259,7 @@ EXERCISES = (
         cases=convolution_cases,
         takes=("charges", "kernel"),
         returns=("out",),
+        properties=(full_precision,),
         condition=1e4,
         hints=(
             "On a circle of 2m − 1 nodes the offset of node s from node 0 is min(s, 2m − 1 − s): that "

@@ -132,6 +132,94 @@ def _(X, Y, k):
     return trust(excess_of(nearest_first(X) + 1, nearest_first(Y)[:, :k], k), k)
 
 
+@known.mistake(
+    "trustworthiness",
+    "the point is its own neighbour in the map",
+    "In the map each point is counted among its own k neighbours: put `np.inf` on the diagonal of its distances too.",
+)
+def _(X, Y, k):
+    return trust(excess_of(ranks(X), nearest_first(Y, itself=0.0)[:, :k], k), k)
+
+
+@known.mistake(
+    "trustworthiness",
+    "the point has rank 1 in its own list",
+    "In the data each point takes rank 1 in its own list, so all others have a rank too many: put `np.inf` on that "
+    "diagonal too.",
+)
+def _(X, Y, k):
+    return trust(excess_of(ranks(X, itself=0.0), nearest_first(Y)[:, :k], k), k)
+
+
+@known.mistake(
+    "trustworthiness",
+    "the point is its own neighbour, by distance 0",
+    "Each point is counted as its own nearest neighbour, at distance 0; put `np.inf` on both diagonals.",
+)
+def _(X, Y, k):
+    return trust(excess_of(ranks(X, itself=0.0), nearest_first(Y, itself=0.0)[:, :k], k), k)
+
+
+@known.mistake(
+    "trustworthiness",
+    "the first in the list dropped",
+    "You drop the first of each list of the map as the point itself; where points are equal, the first may be another "
+    "one. Put `np.inf` on the diagonal instead.",
+)
+def _(X, Y, k):
+    return trust(excess_of(ranks(X), nearest_first(Y, itself=0.0)[:, 1 : k + 1], k), k)
+
+
+@known.mistake(
+    "trustworthiness",
+    "distance 0 left out",
+    "You leave out everything at distance 0, and with it points that are equal to others: leave out the diagonal.",
+)
+def _(X, Y, k):
+    def others(Z):
+        D = cdist(Z, Z, "sqeuclidean")
+        return np.argsort(np.where(D == 0, np.inf, D), axis=1, kind="stable")
+
+    return trust(excess_of(np.argsort(others(X), axis=1) + 1, others(Y)[:, :k], k), k)
+
+
+@known.mistake(
+    "trustworthiness",
+    "all ranks added up",
+    "You add up the whole ranks of the neighbours; each costs max(r(i, j) − k, 0), which is 0 for the true ones.",
+)
+def _(X, Y, k):
+    return trust(np.take_along_axis(ranks(X), nearest_first(Y)[:, :k], axis=1), k)
+
+
+@known.mistake(
+    "trustworthiness",
+    "mean for the factor",
+    "You divided the sum by n k; the factor in front is 2 / (n k (2n − 3k − 1)), which makes the worst map 0.",
+)
+def _(X, Y, k):
+    return 1 - excess_of(ranks(X), nearest_first(Y)[:, :k], k).mean()
+
+
+@known.mistake(
+    "trustworthiness",
+    "n missing in the factor",
+    "The n is missing in the denominator of the factor, 2 / (n k (2n − 3k − 1)).",
+)
+def _(X, Y, k):
+    return 1 - len(X) * (1 - trust(excess_of(ranks(X), nearest_first(Y)[:, :k], k), k))
+
+
+@known.mistake(
+    "trustworthiness",
+    "sign in the factor",
+    "The factor is 2 / (n k (2n − 3k − 1)); you have + 1 in the bracket.",
+)
+def _(X, Y, k):
+    n = len(X)
+    return 1 - 2 / (n * k * (2 * n - 3 * k + 1)) * excess_of(ranks(X), nearest_first(Y)[:, :k], k).sum()
+
+
 @known.alternative("trustworthiness", "loops over sorted lists")
 def _(X, Y, k):
     n, penalty = len(X), 0
@@ -273,6 +361,74 @@ def _(Y, labels, k):
 )
 def _(Y, labels, k):
     return voted(labels, nearest_first(Y)[:, :1])
+
+
+@known.mistake(
+    "neighbour-accuracy",
+    "the point votes for itself, by distance 0",
+    "Each point is among its own k neighbours, at distance 0, and votes for itself; put `np.inf` on the diagonal.",
+)
+def _(Y, labels, k):
+    return voted(labels, nearest_first(Y, itself=0.0)[:, :k])
+
+
+@known.mistake(
+    "neighbour-accuracy",
+    "the point votes besides its neighbours",
+    "Each point votes too, besides its k neighbours; only the neighbours vote.",
+)
+def _(Y, labels, k):
+    return voted(labels, nearest_first(Y, itself=-1.0)[:, : k + 1])
+
+
+@known.mistake(
+    "neighbour-accuracy",
+    "distance 0 left out",
+    "You leave out everything at distance 0, and lose the points that are equal to another: leave out the diagonal.",
+)
+def _(Y, labels, k):
+    D = cdist(Y, Y, "sqeuclidean")
+    return voted(labels, np.argsort(np.where(D == 0, np.inf, D), axis=1, kind="stable")[:, :k])
+
+
+@known.mistake(
+    "neighbour-accuracy",
+    "position taken for the label",
+    "`argmax` gives a position among the classes, not the label: look it up, `classes[votes.argmax(1)]`.",
+)
+def _(Y, labels, k):
+    votes = (labels[nearest_first(Y)[:, :k]][:, :, None] == np.unique(labels)).sum(1)
+    return float((votes.argmax(1) == labels).mean())
+
+
+@known.mistake(
+    "neighbour-accuracy",
+    "labels taken for 0 to 9",
+    "You count votes for the labels 0 to 9; labels are any whole numbers, as `np.unique(labels)` has them.",
+)
+def _(Y, labels, k):
+    votes = (labels[nearest_first(Y)[:, :k]][:, :, None] == np.arange(10)).sum(1)
+    return float((votes.argmax(1) == labels).mean())
+
+
+@known.mistake(
+    "neighbour-accuracy",
+    "a tie counts as right",
+    "Where votes tie you count the point as right if its label is among the first; the smallest of them wins alone.",
+)
+def _(Y, labels, k):
+    votes = (labels[nearest_first(Y)[:, :k]][:, :, None] == np.unique(labels)).sum(1)
+    own = np.take_along_axis(votes, np.unique(labels, return_inverse=True)[1][:, None], axis=1)[:, 0]
+    return float((own == votes.max(1)).mean())
+
+
+@known.mistake(
+    "neighbour-accuracy",
+    "more than half asked for",
+    "You ask for more than half of the votes; the label with the most votes wins, also with fewer than half of them.",
+)
+def _(Y, labels, k):
+    return float(((labels[nearest_first(Y)[:, :k]] == labels[:, None]).mean(1) > 0.5).mean())
 
 
 @known.alternative("neighbour-accuracy", "loops and a counter")

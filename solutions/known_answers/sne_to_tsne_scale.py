@@ -183,6 +183,11 @@ def _(Y, tile):
     return -(W**2) @ Y, W.sum()
 
 
+@known.mistake("tiled-repulsion", "outputs exchanged", "The two outputs are exchanged: return F first, then Z.")
+def _(Y, tile):
+    return S.tiled_repulsion(Y, tile)[::-1]
+
+
 @known.alternative("tiled-repulsion", "loops over pairs")
 def _(Y, tile):
     F, Z = torch.zeros_like(Y), Y.new_zeros(())
@@ -383,6 +388,24 @@ def _(X, k, block):
     return tuple(D.topk(k, dim=1, largest=False))
 
 
+@known.mistake(
+    "block-neighbours", "outputs exchanged", "The two outputs are exchanged: return the distances D first, then J."
+)
+def _(X, k, block):
+    return S.nearest_neighbours(X, k, block)[::-1]
+
+
+@known.mistake(
+    "block-neighbours",
+    "sorted by index",
+    "Your rows are sorted by index; each must be ascending in its distances, the nearest first.",
+)
+def _(X, k, block):
+    D, J = S.nearest_neighbours(X, k, block)
+    J, order = J.sort(1)
+    return D.gather(1, order), J
+
+
 @known.alternative("block-neighbours", "loops and sorted")
 def _(X, k, block):
     D, J = torch.empty((len(X), k), dtype=X.dtype), torch.empty((len(X), k), dtype=torch.int64)
@@ -575,6 +598,32 @@ def _(Y, i, j, p):
     return S.sparse_attraction(Y, i, j, p)[: int(i.max()) + 1]
 
 
+@known.mistake(
+    "sparse-attraction",
+    "half from each end",
+    "You let half of each edge pull on i and half on j, which is right only where every edge has its twin with the same "
+    "weight; p_ji need not be there, and only i feels the edge (i, j).",
+)
+def _(Y, i, j, p):
+    weight = p * kernel(Y, i, j) / 2
+    return along(Y, i, j, weight) + along(Y, j, i, weight)
+
+
+@known.mistake(
+    "sparse-attraction",
+    "edges taken for sorted",
+    "You take the edges of a point for neighbours in the list; they come in any order, so add each to its row: "
+    "`index_add_`.",
+)
+def _(Y, i, j, p):
+    values = (p * kernel(Y, i, j))[:, None] * (Y[i] - Y[j])
+    rows, counts = torch.unique_consecutive(i, return_counts=True)
+    F = torch.zeros_like(Y)
+    for row, part in zip(rows, values.split(counts.tolist()), strict=True):
+        F[row] = part.sum(0)  # a later run of the same point replaces the earlier
+    return F
+
+
 @known.alternative("sparse-attraction", "a loop over edges")
 def _(Y, i, j, p):
     F = torch.zeros_like(Y)
@@ -748,6 +797,16 @@ def _(t):
 )
 def _(t):
     return S.interpolation_weights(t).T
+
+
+@known.mistake(
+    "interpolation-weights",
+    "made positive",
+    "You made the weights positive and divided by their sum; a Lagrange polynomial is negative between other nodes.",
+)
+def _(t):
+    W = S.interpolation_weights(t).abs()
+    return W / W.sum(1, keepdim=True)
 
 
 @known.alternative("interpolation-weights", "loops over nodes")
@@ -946,6 +1005,36 @@ def _(charges, kernel):
 )
 def _(charges, kernel):
     return S.convolve_grid(charges, kernel) - kernel[0, 0] * charges
+
+
+@known.mistake(
+    "fft-convolution",
+    "sizes without signs",
+    "You return absolute values, so that negative sums lose their sign: take the real part, or use `irfft2`.",
+)
+def _(charges, kernel):
+    return S.convolve_grid(charges, kernel).abs()
+
+
+@known.mistake(
+    "fft-convolution",
+    "charges transposed",
+    "Rows and columns of the charges are exchanged.",
+)
+def _(charges, kernel):
+    return S.convolve_grid(charges.T, kernel)
+
+
+@known.mistake(
+    "fft-convolution",
+    "rows padded only",
+    "You padded the rows only; the columns go round their circle too, so both need 2m − 1 nodes.",
+)
+def _(charges, kernel):
+    m = len(charges)
+    steps, long = torch.arange(m), torch.arange(2 * m - 1)
+    rows, columns = torch.minimum(long, len(long) - long), torch.minimum(steps, m - steps)
+    return on_circle(charges, kernel[rows][:, columns])[:m, :m]
 
 
 @known.alternative("fft-convolution", "the sum over all pairs, einsum")
