@@ -94,13 +94,14 @@ def build(
 
 @app.command()
 def release(
-    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    out: Annotated[Path, typer.Option(help="The folder to make; for Gradescope a zip.")],
     nbgrader: Annotated[bool, typer.Option("--nbgrader", help="Make nbgrader's source/ folder instead.")] = False,
+    gradescope: Annotated[bool, typer.Option("--gradescope", help="Make Gradescope's autograder instead.")] = False,
 ) -> None:
     """Make the homework folder: notebooks, data and frozen answers, and no solution."""
     from course_utils.release import release as make_release
 
-    make_release(out, nbgrader)
+    make_release(out, nbgrader, gradescope)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`course release`: the homework folder, in which there is no solution, and the source folder for nbgrader."""
+"""`course release`: the homework folder, in which there is no solution, nbgrader's source folder, Gradescope's zip."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import copy
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,10 @@ REGION = re.compile(rf"^([ \t]*){BEGIN}.*?^[ \t]*{END}[ \t]*$", re.M | re.S)
 AUTHORS = frozenset({"authoring.py", "build.py", "mutants.py", "release.py", "testing.py", "validate.py", "grading"})
 FILES = ("start.py", "pyproject.toml", "requirements.lock", "environment.yml")
 COPIED = ("notebooks", "course_utils", "data", "results")
+# What Gradescope's autograder needs; the seed lies in the folder that no submission can read.
+GRADESCOPE_FILES = ("pyproject.toml", "requirements.lock")
+GRADESCOPE_FOLDERS = (*COPIED, "solutions")
+GRADESCOPE_SEED = Path("solutions") / "seed"
 NOT_FOR_STUDENTS = shutil.ignore_patterns("__pycache__", ".*", "make.py")
 
 README = """\
@@ -101,22 +106,31 @@ def stub(source: str, exercise_id: str) -> str:
 # ---------------------------------------------------------------- folders
 
 
-def release(out: Path, nbgrader: bool) -> None:
+def release(out: Path, nbgrader: bool = False, gradescope: bool = False) -> None:
     """Make the homework folder `out`, or with `nbgrader` the folder that nbgrader begins with.
 
-    `out` appears whole or not at all. Raises CourseError where it is there already, or where the build is stale.
+    With `gradescope`, `out` is the autograder that is uploaded to Gradescope: a zip where its name ends in .zip, else
+    a folder to look at. `out` appears whole or not at all. Raises CourseError where it is there already, or where the
+    build is stale.
     """
     from course_utils.build import build
 
+    if nbgrader and gradescope:
+        raise CourseError("nbgrader and Gradescope need different things: give one of --nbgrader and --gradescope.")
     problems = build(check=True)
     if problems:
         raise CourseError(f"Nothing is released because the build is not clean. {problems[0]}")
-    with new_folder(out) as folder:
+    making = new_zip if gradescope and out.suffix.lower() == ".zip" else new_folder
+    with making(out) as folder:
         if nbgrader:
             fill_nbgrader(folder)
+        elif gradescope:
+            fill_gradescope(folder)
         else:
             fill_homework(folder)
     print(f"{out} is ready.")
+    if gradescope:
+        print("It holds the solutions: keep it from students. Read the top of its setup.sh before you upload it.")
 
 
 @contextlib.contextmanager
@@ -140,6 +154,25 @@ def new_folder(out: Path) -> Iterator[Path]:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         raise CourseError(f"{out} cannot be made ({error.strerror or error}): name another place.") from error
+
+
+@contextlib.contextmanager
+def new_zip(out: Path) -> Iterator[Path]:
+    """A draft folder that becomes the zip `out` at the end, or disappears. Raises CourseError."""
+    if out.exists():
+        raise CourseError(f"{out} is there already: name a zip that does not exist yet.")
+    folder = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
+    archive = Path(f"{folder}.zip")
+    try:
+        with new_folder(folder) as draft:
+            yield draft
+        shutil.make_archive(str(folder), "zip", folder)
+        os.replace(archive, out)
+    except OSError as error:
+        raise CourseError(f"{out} cannot be made ({error.strerror or error}): name another place.") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        archive.unlink(missing_ok=True)
 
 
 def fill_homework(folder: Path) -> None:
@@ -170,3 +203,20 @@ def fill_nbgrader(folder: Path) -> None:
             notebook.write(path, without_outputs(expand(name)))
     (folder / "nbgrader_config.py").write_text(NBGRADER_CONFIG, encoding="utf-8")
     (folder / "README.md").write_text(NBGRADER_README, encoding="utf-8")
+
+
+def fill_gradescope(folder: Path) -> None:
+    """What Gradescope's autograder holds: the course with its solutions, two scripts, and a seed of its own."""
+    for name in GRADESCOPE_FILES:
+        shutil.copy2(ROOT / name, folder / name)
+    for name in GRADESCOPE_FOLDERS:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=NOT_FOR_STUDENTS)
+    for executed in (folder / "solutions").glob("*.ipynb"):
+        executed.unlink()  # grading reads the scripts
+    for script in sorted((folder / "course_utils" / "grading" / "templates" / "gradescope").iterdir()):
+        script.replace(folder / script.name)
+        (folder / script.name).chmod(0o755)
+    seed = folder / GRADESCOPE_SEED
+    seed.write_text(secrets.token_hex(32) + "\n", encoding="ascii")
+    seed.chmod(0o600)
