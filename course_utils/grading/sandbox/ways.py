@@ -146,10 +146,11 @@ class AsAnotherUser:
     def clear(self, user: int) -> None:
         """End and remove everything of a user."""
         for _ in range(ROUNDS):
-            collect_orphans(keep=self.taken)
-            if not any(process.user == user for process in processes()):
+            left = [process for process in processes() if process.user == user]
+            if not left:
                 break
             kill_all_of(user)
+            collect(left)
         remove_files_of(user)
 
 
@@ -181,12 +182,12 @@ class Unprotected:
         """End what the process left running, and remove its folder."""
         shutil.rmtree(self.scratch.pop(child), ignore_errors=True)
         for _ in range(ROUNDS):
-            collect_orphans(keep=self.scratch)
             left = [one for one in processes() if one.parent == os.getpid() and one.number not in self.scratch]
-            for process in left:
-                os.kill(process.number, signal.SIGKILL)
             if not left:
                 break
+            for process in left:
+                os.kill(process.number, signal.SIGKILL)
+            collect(left)
 
 
 # -------------------------------------------------------------- without namespaces
@@ -202,22 +203,20 @@ class Process:
 
 
 def processes() -> Iterator[Process]:
-    """All processes, those that have ended and wait to be collected left out."""
+    """All processes, with those that have ended and wait to be collected."""
     for name in os.listdir("/proc"):
         if not name.isdecimal():
             continue
         with contextlib.suppress(OSError), open(f"/proc/{name}/status", encoding="utf-8", errors="replace") as file:
             fields = dict(line.split(":", 1) for line in file if ":" in line)
-            if fields["State"].split()[0] not in "ZX":
-                yield Process(int(name), int(fields["PPid"]), int(fields["Uid"].split()[0]))
+            yield Process(int(name), int(fields["PPid"]), int(fields["Uid"].split()[0]))
 
 
-def collect_orphans(keep: dict[int, Any]) -> None:
-    """Collect processes that have ended and came to this one when their parent ended; not those of `keep`."""
-    for name in os.listdir("/proc"):
-        if name.isdecimal() and int(name) not in keep:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(int(name), os.WNOHANG)
+def collect(left: list[Process]) -> None:
+    """Collect those that have ended and are this process's, by birth or because their own parent has ended."""
+    for process in left:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process.number, os.WNOHANG)
 
 
 def kill_all_of(user: int) -> None:
