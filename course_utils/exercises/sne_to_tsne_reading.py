@@ -105,16 +105,17 @@ def neighbour_accuracy_cases(rng: np.random.Generator) -> list[Case]:
 
 
 def ties_settled(args: Args, got: Any, expected: Any) -> str | None:
-    """Of points that are equally far, the lower index comes first."""
-    if abs(got - expected) > 1e-6 and any(has_ties(points) for points in args[:2] if points.ndim == 2):
-        return 'Here points are equally far from another: the lower index comes first (sort with `kind="stable"`).'
+    """Of points that are equally far, the lower index comes first; of equal points, each is the other's neighbour."""
+    if abs(got - expected) <= 1e-6:
+        return None
+    for points in args[:2]:
+        if points.ndim == 2:
+            D = np.sort(((points[:, None] - points[None]) ** 2).sum(-1), axis=1)  # (n, n)
+            if (D[:, 1] == 0).any():
+                return "Here points are equal: leave each out of its own list by its index, not as the first or at 0."
+            if (np.diff(D[:, 1:], axis=1) == 0).any():
+                return 'Here points are equally far from another: the lower index comes first (`kind="stable"`).'
     return None
-
-
-def has_ties(points: np.ndarray) -> bool:
-    """Whether two points are equally far from a third, in whole numbers."""
-    D = np.sort(((points[:, None] - points[None]) ** 2).sum(-1), axis=1)  # (n, n)
-    return bool((np.diff(D[:, 1:], axis=1) == 0).any())
 
 
 def between_zero_and_one(args: Args, got: Any, expected: Any) -> str | None:
