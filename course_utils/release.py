@@ -136,9 +136,7 @@ def release(out: Path, nbgrader: bool = False, gradescope: bool = False) -> None
 @contextlib.contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """A draft folder beside `out` that becomes `out` at the end, or disappears. Raises CourseError."""
-    inside = next((name for name in COPIED if out.resolve().is_relative_to(ROOT / name)), None)
-    if inside:
-        raise CourseError(f"{out} lies inside {inside}/, which is part of the course: name another place.")
+    refuse_inside(out)
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise CourseError(f"{out} is there already and not empty: name a folder that does not exist yet.")
@@ -159,20 +157,25 @@ def new_folder(out: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def new_zip(out: Path) -> Iterator[Path]:
     """A draft folder that becomes the zip `out` at the end, or disappears. Raises CourseError."""
+    refuse_inside(out)
     if out.exists():
         raise CourseError(f"{out} is there already: name a zip that does not exist yet.")
-    folder = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
-    archive = Path(f"{folder}.zip")
     try:
-        with new_folder(folder) as draft:
-            yield draft
-        shutil.make_archive(str(folder), "zip", folder)
-        os.replace(archive, out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as drafts:
+            folder = Path(drafts) / "folder"
+            folder.mkdir()
+            yield folder
+            os.replace(shutil.make_archive(str(Path(drafts) / "draft"), "zip", folder), out)
     except OSError as error:
         raise CourseError(f"{out} cannot be made ({error.strerror or error}): name another place.") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        archive.unlink(missing_ok=True)
+
+
+def refuse_inside(out: Path) -> None:
+    """Raise CourseError for a place inside the course's own folders."""
+    inside = next((name for name in COPIED if out.resolve().is_relative_to(ROOT / name)), None)
+    if inside:
+        raise CourseError(f"{out} lies inside {inside}/, which is part of the course: name another place.")
 
 
 def fill_homework(folder: Path) -> None:
