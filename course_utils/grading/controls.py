@@ -52,7 +52,7 @@ def check_solution(marker: Marker, reference: Reference) -> None:
             reason = " ".join([f"{result.status}.", *result.sentences])
             raise CourseError(
                 f"Nothing was graded: in the sandbox the solution of {reference.name} itself loses points at "
-                f"{exercise.id!r} ({reason}) Run `course validate` to see whether the course or the sandbox is at fault."
+                f"{exercise.id!r} ({reason}) Run `course validate`: it says whether the course is at fault."
             )
 
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import stat
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -239,10 +238,30 @@ def remove_files_of(user: int) -> None:
             for entry in os.scandir(folders.pop()):
                 about = entry.stat(follow_symlinks=False)
                 if about.st_uid == user:
-                    # rm takes folders of any depth; shutil.rmtree ends at Python's limit of recursion
-                    subprocess.run(["rm", "-rf", "--", entry.path], stderr=subprocess.DEVNULL, check=False)
+                    remove(entry.path)
                 elif stat.S_ISDIR(about.st_mode) and about.st_mode & stat.S_IWOTH:
                     folders.append(entry.path)
+
+
+def remove(path: str) -> None:
+    """Remove a file, or a folder of any depth, where shutil.rmtree would end at Python's limit of recursion."""
+    if not stat.S_ISDIR(os.lstat(path).st_mode):
+        os.unlink(path)
+        return
+    pit = tempfile.mkdtemp(prefix="course-removed-", dir=os.path.dirname(path))
+    os.rename(path, f"{pit}/0")
+    folders, count = [f"{pit}/0"], 1
+    while folders:
+        folder = folders.pop()
+        for entry in list(os.scandir(folder)):
+            if entry.is_dir(follow_symlinks=False):
+                os.rename(entry.path, f"{pit}/{count}")  # out of the depth
+                folders.append(f"{pit}/{count}")
+                count += 1
+            else:
+                os.unlink(entry.path)
+        os.rmdir(folder)
+    os.rmdir(pit)
 
 
 def become(user: int) -> None:
