@@ -85,7 +85,8 @@ def grade(
     limits = Limits(**{name: value for name, value in given.items() if value is not None})
 
     def settings(master: str) -> Settings:
-        return Settings(master, limits, Mode.UNPROTECTED if unprotected else None)
+        mode = Mode.UNPROTECTED if unprotected else None
+        return Settings(master, limits, mode, private=(out.resolve(), submissions.resolve()))
 
     if replay:
         show_replay(submissions, out, settings, *replay, bundle)
@@ -149,7 +150,8 @@ def tell_summary(console: Console, summary: Summary, out: Path) -> None:
     parts += [f"{summary.unreadable} not readable"] * bool(summary.unreadable)
     parts += [f"{summary.again} tried again because something timed out"] * bool(summary.again)
     console.print(f"{'; '.join(parts)}.", markup=False)
-    console.print(f"Sandbox: {summary.protection}", markup=False)
+    if summary.protection:
+        console.print(f"Protection: {summary.protection}", markup=False)
     for name, what in (
         ("gradebook.sqlite", "the marks"),
         ("feedback/index.html", "a page for each student"),

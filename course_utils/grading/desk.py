@@ -6,6 +6,7 @@ import functools
 import os
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from course_utils import exercises
 from course_utils.errors import CourseError
@@ -28,6 +29,7 @@ class Settings:
     master: str  # the master seed
     limits: Limits = field(default_factory=Limits)
     mode: Mode | None = None  # of the sandbox; the best there is by default
+    private: tuple[Path, ...] = ()  # folders that no submission may read: the gradebook's, the submissions'
 
 
 class _Desks(threading.local):
@@ -35,6 +37,7 @@ class _Desks(threading.local):
 
     settings: Settings | None = None
     marker: Marker | None = None
+    mode: Mode | None = None  # of the first sandbox: another one is not to be weaker
 
 
 _desks = _Desks()
@@ -66,14 +69,14 @@ def desk(settings: Settings) -> Marker:
         import torch
 
         torch.set_num_threads(1)  # a core a desk
-        marker = Marker(Zygote(settings.limits, settings.mode), settings.master, reference_of)
+        marker = Marker(Zygote(settings.limits, settings.mode or _desks.mode), settings.master, reference_of)
         try:
             for name in exercises.MODULES:
-                check_sandbox(marker, reference_of(name))
+                check_sandbox(marker, reference_of(name), settings.private)
         except BaseException:
             marker.zygote.close()
             raise
-        _desks.settings, _desks.marker = settings, marker
+        _desks.settings, _desks.marker, _desks.mode = settings, marker, marker.zygote.mode
     return _desks.marker
 
 

@@ -146,6 +146,7 @@ class Marking:
             exercises=in_order,
             remarks=tuple(remarks),
             seconds=seconds,
+            protection=self.zygote.protection,
         )
 
     # -------------------------------------------------------------- the process

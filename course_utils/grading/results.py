@@ -73,6 +73,7 @@ class SubmissionResult:
     remarks: tuple[str, ...] = ()  # for the student: cells that fail to load, duplicated cells, names that are missing
     problem: str | None = None
     seconds: float = 0.0  # that grading took
+    protection: str = ""  # what kept the student's code from everything else, as a sentence
 
     @property
     def points(self) -> float:

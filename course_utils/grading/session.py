@@ -261,7 +261,7 @@ def private_memory(process: psutil.Process) -> int:
     """Bytes of memory that a process holds and that no file backs, as Linux counts them; 0 where it has ended."""
     try:
         with open(f"/proc/{process.pid}/status", encoding="ascii", errors="replace") as file:
-            held = [int(line.split()[1]) for line in file if line.startswith(("RssAnon:", "RssShmem:"))]
+            held = [int(line.split()[1]) for line in file if line.startswith(("RssAnon:", "RssShmem:", "VmSwap:"))]
     except OSError:
         return 0
     return 1024 * sum(held)

@@ -191,6 +191,10 @@ class Zygote:
             os.set_blocking(descriptor, False)
         return Child(answer["started"], descriptors[0], requests, replies, output)
 
+    def alive(self) -> bool:
+        """Whether the zygote still runs."""
+        return self.process.poll() is None
+
     def ending(self, child: Child) -> Ending:
         """How a child ended; waits until all of it has. Raises CourseError where the zygote is gone."""
         while child.number not in self.endings:
