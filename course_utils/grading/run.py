@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
+import importlib.metadata
 import itertools
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -13,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils import exercises
+from course_utils.build import ROOT, hash_of_files
 from course_utils.earlier_work import NOTEBOOKS
 from course_utils.errors import CourseError
 from course_utils.grading import desk, intake
@@ -21,13 +25,18 @@ from course_utils.grading.intake import HandIn, Submission
 from course_utils.grading.reference import name_of_seed
 from course_utils.grading.results import Status, SubmissionResult
 from course_utils.grading.similar import Pair, pairs
+from course_utils.run import last_line
 
 GRADEBOOK = "gradebook.sqlite"
 AHEAD = 3  # submissions a worker has waiting: enough to keep it busy, few enough to stay small
 RESTARTS = 3  # of a pool whose processes were killed
+PATIENCE = 30.0  # seconds without a result before it is looked whether there still are workers
+SCHEDULER_SECONDS = 10  # for a Dask scheduler to answer
+PACKAGES = ("numpy", "scipy", "scikit-learn", "torch")
 
 Tell = Callable[[int, int], None]
 """Hears how many students are done, and how many there are."""
+Future = concurrent.futures.Future[SubmissionResult]
 
 
 @dataclass
@@ -65,6 +74,7 @@ def grade(
             work = unknown(read(students), book, master, summary)
             done = itertools.count(1)
             for submission, result in submit(work, settings(master), None):
+                summary.protection = summary.protection or result.protection
                 if any(one.status is Status.TIMED_OUT for one in result.exercises):
                     waiting.append((submission, result))
                     continue
@@ -130,8 +140,8 @@ def crew(workers: int | None, dask: str | None) -> Iterator[Submit]:
     By a pool of processes on this machine, or by the workers of a Dask cluster; both give the same results.
     """
     if dask:
-        with dask_executor(dask) as (executor, count):
-            yield lambda work, settings, before: spread(executor, count, work, settings, before)
+        with dask_client(dask) as client:
+            yield Cluster(client, dask).spread
         return
     count = workers or os.cpu_count() or 1
     pool = Pool(count)
@@ -142,24 +152,23 @@ def crew(workers: int | None, dask: str | None) -> Iterator[Submit]:
 
 
 def spread(
-    executor: concurrent.futures.Executor,
-    count: int,
-    work: Iterable[Submission],
-    settings: desk.Settings,
-    before: SubmissionResult | None,
-) -> Iterator[tuple[Submission, SubmissionResult]]:
-    """Mark by an executor, AHEAD submissions a worker at a time. Raises what a worker raises."""
+    submit: Callable[[Submission], Future], count: Callable[[], int], work: Iterable[Submission]
+) -> Iterator[tuple[Submission, Future]]:
+    """Submit work, AHEAD submissions for each of `count()` workers at a time; yields what is done.
+
+    Calls `count` anew after every result, and whenever none has come for PATIENCE seconds.
+    """
     source = iter(work)
-    running: dict[concurrent.futures.Future[SubmissionResult], Submission] = {}
+    running: dict[Future, Submission] = {}
     try:
         while True:
-            for submission in itertools.islice(source, AHEAD * count - len(running)):
-                running[executor.submit(desk.mark, settings, submission, before)] = submission
+            for submission in itertools.islice(source, max(AHEAD * count() - len(running), 0)):
+                running[submit(submission)] = submission
             if not running:
                 return
-            done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            done, _ = concurrent.futures.wait(running, PATIENCE, concurrent.futures.FIRST_COMPLETED)
             for future in done:
-                yield running.pop(future), future.result()
+                yield running.pop(future), future
     finally:
         for future in running:
             future.cancel()
@@ -182,15 +191,15 @@ class Pool:
         """Mark submissions; those that a killed process had are marked by another. Raises CourseError after some."""
         given: dict[int, Submission] = {}
 
-        def watched(submissions: Iterable[Submission]) -> Iterator[Submission]:
-            for submission in submissions:
-                given[id(submission)] = submission
-                yield submission
+        def submit(submission: Submission) -> Future:
+            given[id(submission)] = submission
+            return self.executor.submit(desk.mark, settings, submission, before)
 
         rest: Iterator[Submission] = iter(work)
         for _ in range(RESTARTS):
             try:
-                for submission, result in spread(self.executor, self.count, watched(rest), settings, before):
+                for submission, future in spread(submit, lambda: self.count, rest):
+                    result = future.result()
                     given.pop(id(submission))
                     yield submission, result
                 return
@@ -208,21 +217,129 @@ class Pool:
         self.executor.shutdown(wait=True, cancel_futures=True)
 
 
+# ---------------------------------------------------------------- a Dask cluster
+
+
 @contextlib.contextmanager
-def dask_executor(address: str) -> Iterator[tuple[concurrent.futures.Executor, int]]:
-    """An executor over a Dask cluster, and how many threads its workers have. Raises CourseError."""
+def dask_client(address: str) -> Iterator[Any]:
+    """A client of a Dask scheduler. Raises CourseError where there is none."""
     try:
         import distributed
     except ModuleNotFoundError:
         raise CourseError('`--dask` needs Dask: `pip install -e ".[grading]"` installs it.') from None
     try:
-        client: Any = distributed.Client(address, timeout=10)
+        client = distributed.Client(address, timeout=SCHEDULER_SECONDS, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise CourseError(
             f"There is no Dask scheduler at {address} ({type(error).__name__}): check the address."
         ) from error
     with client:
-        count = sum(client.nthreads().values())
-        if not count:
-            raise CourseError(f"The Dask cluster at {address} has no workers: start some with `dask worker {address}`.")
-        yield client.get_executor(pure=False, retries=RESTARTS), count
+        yield client
+
+
+class Cluster:
+    """The workers of a Dask cluster, whichever there are at a time; work of one that dies goes to another."""
+
+    def __init__(self, client: Any, address: str) -> None:
+        self.client, self.address = client, address
+        # An error is no reason to try again: it is the sandbox's or the installation's, and is to be seen.
+        self.executor = client.get_executor(pure=False, retries=0)
+
+    def spread(
+        self, work: Iterable[Submission], settings: desk.Settings, before: SubmissionResult | None
+    ) -> Iterator[tuple[Submission, SubmissionResult]]:
+        """Mark submissions. Raises CourseError where the cluster fails, or is not fit for it."""
+        here = versions()
+
+        def submit(submission: Submission) -> Future:
+            with self.in_words():
+                return self.executor.submit(mark_in_cluster, here, settings, submission, before)
+
+        try:
+            for submission, future in spread(submit, self.count, work):
+                with self.in_words():
+                    result = future.result()
+                yield submission, result
+        finally:
+            self.end_desks()
+
+    def count(self) -> int:
+        """How many workers there are; waits a while for the first. Raises CourseError for none."""
+        with self.in_words():
+            count = len(self.client.nthreads())
+            if count:
+                return count
+            with contextlib.suppress(TimeoutError):
+                self.client.wait_for_workers(1, timeout=PATIENCE)
+                return 1
+        raise CourseError(
+            f"The Dask cluster at {self.address} has no workers: start some with "
+            f"`dask worker {self.address} --nthreads 1`; what was graded is kept."
+        )
+
+    @contextlib.contextmanager
+    def in_words(self) -> Iterator[None]:
+        """Turn what Dask raises into a CourseError of one sentence."""
+        from distributed.scheduler import KilledWorker
+
+        try:
+            yield
+        except CourseError:
+            raise
+        except KilledWorker as error:
+            raise CourseError(
+                f"Workers of the Dask cluster at {self.address} were killed again and again: have they enough memory? "
+                "What was graded is kept."
+            ) from error
+        except (concurrent.futures.CancelledError, OSError) as error:
+            raise CourseError(
+                f"The connection to the Dask scheduler at {self.address} was lost: start it and grade again; what was "
+                "graded is kept."
+            ) from error
+        except Exception as error:
+            raise CourseError(
+                f"The Dask cluster at {self.address} failed ({last_line(error)}): give its scheduler and workers the "
+                "same course and packages as this machine; what was graded is kept."
+            ) from error
+
+    def end_desks(self) -> None:
+        """End the sandboxes on the workers, each in the thread that has it, as far as they still answer."""
+        import distributed
+
+        with contextlib.suppress(Exception):
+            ends = [self.client.submit(desk.close, workers=[one], pure=False) for one in self.client.nthreads()]
+            distributed.wait(ends, timeout=SCHEDULER_SECONDS)
+
+
+def mark_in_cluster(
+    there: dict[str, str], settings: desk.Settings, submission: Submission, before: SubmissionResult | None
+) -> SubmissionResult:
+    """Mark on a worker of a cluster, whose `versions()` are to be those of the machine that asks.
+
+    Raises CourseError for others, and on a worker of several threads: time limits and what is printed are a process's.
+    """
+    import distributed
+
+    worker = distributed.get_worker()
+    if worker.state.nthreads != 1:
+        raise CourseError(
+            f"The Dask worker {worker.address} has {worker.state.nthreads} threads, and grading needs a process for "
+            f"each: start workers with `dask worker ADDRESS --nworkers {worker.state.nthreads} --nthreads 1`."
+        )
+    here = versions()
+    other = [name for name in here if here[name] != there.get(name)]
+    if other:
+        raise CourseError(
+            f"The Dask worker {worker.address} has another version of {', '.join(other)} than this machine: give both "
+            "the same folder of the course, and install requirements.lock on both."
+        )
+    return desk.mark(settings, submission, before)
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """What marks depend on beside submissions and seed, by name: the course's files, Python, the numerical packages."""
+    files = [path for name in ("course_utils", "solutions", "data") for path in (ROOT / name).rglob("*")]
+    course = sorted(path for path in files if path.suffix in (".py", ".npz", ".txt", ".csv", ".json"))
+    numbered = {name: importlib.metadata.version(name).partition("+")[0] for name in PACKAGES}
+    return {"the course": hash_of_files(course), "Python": ".".join(map(str, sys.version_info[:2])), **numbered}
