@@ -151,7 +151,7 @@ def tell_summary(console: Console, summary: Summary, out: Path) -> None:
     parts += [f"{summary.again} tried again because something timed out"] * bool(summary.again)
     console.print(f"{'; '.join(parts)}.", markup=False)
     if summary.protection:
-        console.print(f"Protection: {summary.protection}", markup=False)
+        console.print(summary.protection, markup=False)
     for name, what in (
         ("gradebook.sqlite", "the marks"),
         ("feedback/index.html", "a page for each student"),
