@@ -30,8 +30,10 @@ def test_names_are_the_documented_ones():
         "mnist",
         "glove",
         "game_states",
+        "word_lists",
         "docstrings",
         "mnist-70k",
+        "text8",
     ]
 
 

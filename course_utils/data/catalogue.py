@@ -91,6 +91,13 @@ DATA_SETS = (
         ),
     ),
     DataSet(
+        "word_lists",
+        "bundled",
+        "WordSim-353, SimLex-999 and Google's 19,544 analogy questions",
+        "as stated in its card",
+        (DataFile("lists.json.gz", 84412, "267a51ce3fc40ba63c31a15f7ebdd797e10f9f4d8b135094ac6bfd51331b9715"),),
+    ),
+    DataSet(
         "docstrings",
         "read here",
         "the docstrings of the Python packages installed beside the course",
@@ -127,6 +134,14 @@ DATA_SETS = (
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
         ),
+    ),
+    DataSet(
+        "text8",
+        "fetchable",
+        "17 million words of a cleaned English Wikipedia of 2006",
+        "Wikipedia's: GFDL and CC BY-SA 3.0",
+        (DataFile("text8.zip", 31344016, "a6640522afe85d1963ad56c05b0ede0a0c000dddc9671758a6cc09b7a38e5232"),),
+        ("https://mattmahoney.net/dc/", "http://mattmahoney.net/dc/"),
     ),
 )
 
