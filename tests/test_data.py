@@ -30,10 +30,13 @@ def test_names_are_the_documented_ones():
         "mnist",
         "glove",
         "game_states",
+        "faces",
+        "emoji",
         "word_lists",
         "docstrings",
         "mnist-70k",
         "text8",
+        "lfw",
     ]
 
 

@@ -9,6 +9,7 @@ from course_utils.data.corpora import Documents, docstrings
 from course_utils.data.corpus import Corpus, Questions
 from course_utils.data.fetching import fetch
 from course_utils.data.measured import results
+from course_utils.data.pictures import Emoji, emoji, faces, lfw, split_identities
 from course_utils.data.sentences import corpus_of, docstring_corpus, sentences_of, text8
 from course_utils.data.toy import ToyWorld, toy_world
 from course_utils.data.word_lists import WordPairs, analogies, programming_analogies, simlex, wordsim
@@ -18,6 +19,7 @@ __all__ = [
     "DataFile",
     "DataSet",
     "Documents",
+    "Emoji",
     "GameStates",
     "Questions",
     "ToyWorld",
@@ -28,16 +30,20 @@ __all__ = [
     "corpus_of",
     "docstring_corpus",
     "docstrings",
+    "emoji",
+    "faces",
     "fetch",
     "game_states",
     "game_thumbnail",
     "glove",
+    "lfw",
     "mnist",
     "mnist_70k",
     "programming_analogies",
     "results",
     "sentences_of",
     "simlex",
+    "split_identities",
     "text8",
     "toy_world",
     "verify",

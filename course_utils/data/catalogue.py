@@ -28,7 +28,7 @@ class DataSet:
 
     `kind` is "bundled" (part of the course), "fetchable" (one download away, never needed) or "read here"
     (made from what is installed on this computer). `mirrors` are base addresses that serve `files`, tried in
-    this order.
+    this order. `marker` is what lies in the folder once another package's own fetcher was there.
     """
 
     name: str
@@ -37,6 +37,7 @@ class DataSet:
     licence: str
     files: tuple[DataFile, ...] = ()
     mirrors: tuple[str, ...] = ()
+    marker: str = ""
 
     @cached_property
     def size(self) -> int | None:
@@ -59,6 +60,8 @@ class DataSet:
         """Whether it can be used now, without a download or a first reading (contents: see `verify`)."""
         if self.kind == "read here":
             return any(self.folder.glob("*.json"))
+        if self.marker:
+            return (self.folder / self.marker).exists()
         return all((self.folder / file.name).is_file() for file in self.files)
 
 
@@ -88,6 +91,23 @@ DATA_SETS = (
                 192497,
                 "27702bbe4269eeeabbe7650ac55c37997acba88bc462fd72d9c121f236d6603c",
             ),
+        ),
+    ),
+    DataSet(
+        "faces",
+        "bundled",
+        "400 photographs of 40 faces, 46 × 56 grey values (AT&T / ORL)",
+        "credit AT&T Laboratories Cambridge",
+        (DataFile("faces.npz", 921342, "71826e2c0f81e10245b3104570153332c371ccb4e8df5c1f44e9cd62a3f001cb"),),
+    ),
+    DataSet(
+        "emoji",
+        "bundled",
+        "10,425 drawings of 1,624 signs by eight teams, 32 × 32 in colour, with names and keywords",
+        "Apache-2.0, MIT, CC BY 4.0, CC BY-SA 4.0, each team's own",
+        (
+            DataFile("pictures.webp", 4900180, "f28319ee699a4660b067b4a1015ed8550a7ccc30ec18896af7da26ebf752faf4"),
+            DataFile("signs.json", 344775, "ff14e66ab229724461648181f29d53efc43c7addfdda20a7df17854ff7cd1fe9"),
         ),
     ),
     DataSet(
@@ -142,6 +162,13 @@ DATA_SETS = (
         "Wikipedia's: GFDL and CC BY-SA 3.0",
         (DataFile("text8.zip", 31344016, "a6640522afe85d1963ad56c05b0ede0a0c000dddc9671758a6cc09b7a38e5232"),),
         ("https://mattmahoney.net/dc/", "http://mattmahoney.net/dc/"),
+    ),
+    DataSet(
+        "lfw",
+        "fetchable",
+        "Labeled Faces in the Wild: 13,233 photographs of 5,749 people, through scikit-learn",
+        "free for research, see vis-www.cs.umass.edu/lfw",
+        marker="lfw_home/lfw_funneled",
     ),
 )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from course_utils.data.catalogue import DataFile, DataSet, bundled_file, find
 from course_utils.data.corpora import docstrings
+from course_utils.data.pictures import lfw
 from course_utils.errors import CourseError
 
 TIMEOUT_SECONDS = 20
@@ -23,6 +24,8 @@ def fetch(name: str) -> Path:
         bundled_file(name)
     elif data_set.kind == "read here":
         docstrings()
+    elif data_set.name == "lfw":
+        lfw(download=True)  # scikit-learn knows where it is, how to unpack it and its checksums
     else:
         for file in data_set.files:
             download(data_set, file)
