@@ -5,11 +5,15 @@ It lives in `solutions/known_answers/`, one module a notebook, and is never rele
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import hashlib
 import importlib.util
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from course_utils import exercises, notebook
@@ -107,9 +111,33 @@ def known_answers_of(notebook_name: str) -> list[Path]:
 
 @functools.cache
 def load_solution(notebook_name: str) -> notebook.Loaded:
-    """The definitions of a solution notebook, from its script."""
-    script = load_script(notebook_name)
-    return notebook.load_definitions(script, {one.id: one.name for one in exercises.of(notebook_name)})
+    """The definitions of a solution notebook."""
+    solution = SimpleNamespace(cells=solution_cells(notebook_name))
+    return notebook.load_definitions(solution, {one.id: one.name for one in exercises.of(notebook_name)})
+
+
+def solution_cells(notebook_name: str) -> list[Mapping[str, Any]]:
+    """The cells of a solution: of the executed notebook where that was made from this script, else of the script.
+
+    The former is plain JSON; Jupytext takes seconds to be imported, which each of an instructor's processes would wait.
+    """
+    executed = SOLUTIONS / f"{notebook_name}.ipynb"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        content = json.loads(executed.read_text(encoding="utf-8"))
+        if content["metadata"]["course"]["sources"]["script"] == hash_of_files([script_of(notebook_name)]):
+            return content["cells"]
+    return load_script(notebook_name).cells
+
+
+def hash_of_files(paths: list[Path]) -> str:
+    """One hash of the names and contents of files; a missing file counts as empty, line ends as Unix's."""
+    digest = hashlib.sha256()
+    for path in paths:
+        content = path.read_bytes() if path.is_file() else b""
+        if b"\0" not in content:
+            content = content.replace(b"\r\n", b"\n")
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + hashlib.sha256(content).digest())
+    return digest.hexdigest()[:16]
 
 
 def load_script(notebook_name: str) -> NotebookNode:

@@ -447,26 +447,15 @@ def sources(name: str, plan: NotebookNode) -> dict[str, str]:
     exercise_files = [package / "exercises" / f"{part}.py" for part in ("__init__", "spec")]
     exercise_files += sorted((package / "exercises").glob(f"{module}*.py"))
     return {
-        "script": hash_of_files([authoring.script_of(name)]),
+        "script": authoring.hash_of_files([authoring.script_of(name)]),
         "code cells": hashlib.sha256(code.encode()).hexdigest()[:16],
-        "specification": hash_of_files(exercise_files),
-        "known answers": hash_of_files(authoring.known_answers_of(name)),
-        "course_utils": hash_of_files(modules),
-        "data": hash_of_files(data),
-        "results": hash_of_files(sorted((ROOT / "results").glob("*.json"))),
-        "requirements.lock": hash_of_files([ROOT / "requirements.lock"]),
+        "specification": authoring.hash_of_files(exercise_files),
+        "known answers": authoring.hash_of_files(authoring.known_answers_of(name)),
+        "course_utils": authoring.hash_of_files(modules),
+        "data": authoring.hash_of_files(data),
+        "results": authoring.hash_of_files(sorted((ROOT / "results").glob("*.json"))),
+        "requirements.lock": authoring.hash_of_files([ROOT / "requirements.lock"]),
     }
-
-
-def hash_of_files(paths: list[Path]) -> str:
-    """One hash of the names and contents of files; a missing file counts as empty, line ends as Unix's."""
-    digest = hashlib.sha256()
-    for path in paths:
-        content = path.read_bytes() if path.is_file() else b""
-        if b"\0" not in content:
-            content = content.replace(b"\r\n", b"\n")
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + hashlib.sha256(content).digest())
-    return digest.hexdigest()[:16]
 
 
 def recorded(name: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils import authoring, exercises, frozen, notebook, run
-from course_utils.build import hash_of_files, judged_cases
+from course_utils.build import judged_cases
 from course_utils.exercises.spec import Exercise
 from course_utils.grading.intake import Cell
 from course_utils.judge import JudgedCase, Outcome
@@ -35,14 +35,13 @@ class Reference:
         judging = [*sorted((PACKAGE / "judge").glob("*.py")), PACKAGE / "run.py", PACKAGE / "values.py"]
         judging += [PACKAGE / "notebook.py", PACKAGE / "grading" / "marking.py"]
         authors = [authoring.script_of(self.name), *authoring.known_answers_of(self.name)]
-        return hash_of_files([*specs, *judging, *authors])
+        return authoring.hash_of_files([*specs, *judging, *authors])
 
     @functools.cached_property
     def cells(self) -> tuple[Cell, ...]:
         """The solved notebook's code cells, as those of a submission."""
-        script = authoring.load_script(self.name)
-        code = [cell for cell in script.cells if cell.cell_type == "code"]
-        return tuple(Cell(cell.source, notebook.exercise_of(cell), notebook.checked_by(cell)) for cell in code)
+        code = [cell for cell in authoring.solution_cells(self.name) if cell["cell_type"] == "code"]
+        return tuple(Cell(notebook.source_of(one), notebook.exercise_of(one), notebook.checked_by(one)) for one in code)
 
     def fresh_cases(self, exercise: Exercise, master: str, student: str) -> list[JudgedCase]:
         """A student's own cases of an exercise, with the solution's outputs; `mistakes` stay empty."""

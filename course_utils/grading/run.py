@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils import exercises
-from course_utils.build import ROOT, hash_of_files
+from course_utils.authoring import ROOT, hash_of_files
 from course_utils.earlier_work import NOTEBOOKS
 from course_utils.errors import CourseError
 from course_utils.grading import desk, intake
