@@ -48,6 +48,7 @@ class Attempt:
     problems: list[str] = field(default_factory=list)
     found: bool = True
     ended: Ended | None = None
+    called: set[str] = field(default_factory=set)  # names of functions of other exercises, called or missing
     seconds: float = 0.0
 
 
@@ -110,7 +111,11 @@ class Marking:
         self.names = {exercise.id: exercise.name for exercise in self.reference.exercises}
         self.problems: list[str] = []
         self.unreadable: dict[str, str] = {}  # the sentence by exercise
+        self.called: dict[
+            str, set[str]
+        ] = {}  # by exercise: functions that its own called or missed, where that is known
         self.session: Session | None = None
+        self.solution: Session | None = None
 
     def run(self, wanted: list[str], kept: dict[str, ExerciseResult]) -> dict[str, ExerciseResult]:
         """Mark the wanted exercises, then give follow-through credit; `kept` are results that stand.
@@ -128,9 +133,12 @@ class Marking:
                 results[exercise.id] = self.mark(exercise, attempt)
         finally:
             self.close()
-        for exercise in exercises:
-            if not results[exercise.id].points:
-                results[exercise.id] = self.follow_through(exercise, results)
+        try:
+            for exercise in exercises:
+                if not results[exercise.id].points:
+                    results[exercise.id] = self.follow_through(exercise, results)
+        finally:
+            self.close()
         return results
 
     def result(
@@ -176,10 +184,11 @@ class Marking:
             self.problems.append(problem)
 
     def close(self) -> None:
-        """End the submission's process."""
-        if self.session is not None:
-            self.session.end()
-            self.session = None
+        """End the submission's process and the solution's."""
+        for session in (self.session, self.solution):
+            if session is not None:
+                session.end()
+        self.session = self.solution = None
 
     # -------------------------------------------------------------- one exercise
 
@@ -192,6 +201,8 @@ class Marking:
         public_verdict = verdict_of(exercise, public_cases, public.outcomes)
         cases = self.reference.fresh_cases(exercise, self.marker.master, self.submission.student)
         fresh = self.attempt(exercise, cases)
+        if fresh.ended is None:
+            self.called[exercise.id] = fresh.called
         ended = self.early_end(exercise, fresh)
         if ended is not None:
             return ended
@@ -217,7 +228,8 @@ class Marking:
             for case in cases:
                 left = exercise.time_limit - (time.monotonic() - start)
                 reply = session.call(exercise.id, case.args, left, **answers)
-                attempt.problems += reply_texts(reply)
+                attempt.problems += reply_texts(reply, "problems")
+                attempt.called |= set(reply_texts(reply, "called"))
                 if reply.get("found") is False:
                     attempt.found = False
                     break
@@ -335,15 +347,16 @@ class Marking:
         """
         result = results[exercise.id]
         failed = tuple(one for one in self.needed(exercise) if not results[one].points)
+        names = {self.names[one] for one in failed}
+        names &= self.called.get(exercise.id, names)  # answers to what it does not call would change nothing
         worth_it = result.status not in (Status.UNSOLVED, Status.MISSING, Status.UNREADABLE)
-        if not failed or not worth_it or time.monotonic() >= self.deadline:
+        if not names or not worth_it or time.monotonic() >= self.deadline:
             return result
         cases = self.reference.fresh_cases(exercise, self.marker.master, self.submission.student)
         try:
-            with Session(self.zygote, self.deadline) as solution, Session(self.zygote, self.deadline) as own:
-                solution.load(self.reference.cells, self.names, LOAD_SECONDS)
+            with Session(self.zygote, self.deadline) as own:
                 self.load(own)
-                desk = AnswerDesk(solution, {self.names[one]: one for one in failed})
+                desk = AnswerDesk(self.open_solution(), {self.names[one]: one for one in failed})
                 answered = tuple(desk.exercises)
                 attempt = self.attempt(exercise, cases, session=own, answered=answered, answer=desk.answer)
         except Ended:
@@ -358,6 +371,13 @@ class Marking:
             cases=len(cases),
             answered=failed,
         )
+
+    def open_solution(self) -> Session:
+        """A process with the solution's definitions. Raises Ended."""
+        if self.solution is None or self.solution.over:
+            self.solution = Session(self.zygote, self.deadline)
+            self.solution.load(self.reference.cells, self.names, LOAD_SECONDS)
+        return self.solution
 
     def needed(self, exercise: Exercise) -> list[str]:
         """The ids of the exercises that this one needs, directly or through others, in the notebook's order."""
@@ -443,7 +463,7 @@ def read_outcome(fields: Any, arguments: int) -> Outcome | None:
     return Outcome(value=fields["value"], line=line, timed_out=limit, changed=changed, **plain)
 
 
-def reply_texts(reply: dict[str, Any]) -> list[str]:
-    """The problems that a reply tells of."""
-    problems = reply.get("problems")
-    return [shown(one) for one in problems[:20] if type(one) is str] if type(problems) is list else []
+def reply_texts(reply: dict[str, Any], key: str) -> list[str]:
+    """A list of texts in a reply, such as the problems that it tells of."""
+    found = reply.get(key)
+    return [shown(one) for one in found[:20] if type(one) is str] if type(found) is list else []

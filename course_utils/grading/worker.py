@@ -8,6 +8,7 @@ earlier exercises (follow-through), each question answered by one frame.
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -39,6 +40,7 @@ class Definitions:
         self.cells = notebook.definitions(SimpleNamespace(cells=[as_cell(cell) for cell in cells]))
         self.problems: list[str] = []
         self.made: dict[str, Any] = {}
+        self.called: set[str] = set()  # names of functions of other exercises that were called
 
     def function(self, exercise: str) -> Any:
         """The function of an exercise as it was when its check would have run; None where no cell defines it."""
@@ -46,8 +48,21 @@ class Definitions:
             problems: list[str] = []
             namespace = notebook.namespace_of(self.cells, exercise, self.names[exercise], problems, DEFINITION_SECONDS)
             self.made[exercise] = namespace.get(self.names[exercise])
+            for name in set(self.names.values()) - {self.names[exercise]}:
+                if inspect.isfunction(namespace.get(name)):
+                    namespace[name] = self.recorder(name, namespace[name])
             self.problems += [problem for problem in problems if problem not in self.problems]
         return self.made[exercise]
+
+    def recorder(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function of another exercise, remembering that it was called: follow-through may help only then."""
+
+        @functools.wraps(function)
+        def call(*args: Any, **options: Any) -> Any:
+            self.called.add(name)
+            return function(*args, **options)
+
+        return call
 
 
 def as_cell(cell: dict[str, str]) -> dict[str, Any]:
@@ -115,9 +130,12 @@ def answer_call(connection: Connection, definitions: Definitions, request: dict[
         return
     for name in request["answered"]:
         function_globals(function)[name] = asker(connection, name)
+    definitions.called.clear()
     if request["options"]:
         function = functools.partial(function, **request["options"])
     outcome = run.call(function, request["args"], request["seconds"])
+    missing = set(definitions.names.values()) - set(function_globals(function))
+    reply["called"] = sorted(definitions.called | missing)  # a call of what is missing leaves no other trace
     fields = crossing(outcome)
     try:
         connection.write(reply | {"found": True, "outcome": fields})
