@@ -169,6 +169,17 @@ def sandboxes(pid: int) -> list[str]:
     return [one for one in listed.stdout.split() if not one.startswith("Z")]
 
 
+def when_busy(worker: subprocess.Popen, act) -> None:
+    """Act, meanwhile, as soon as a worker has started a sandbox."""
+
+    def watch() -> None:
+        while not sandboxes(worker.pid) and worker.poll() is None:
+            time.sleep(0.05)
+        act()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def wait_until(condition, seconds: float = 10.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
@@ -181,6 +192,7 @@ def refused(submissions, tmp_path, monkeypatch):
     """A function that grades on a cluster in this process, with the real course, and returns why that was refused."""
     monkeypatch.setattr(run, "PATIENCE", 1.0)
     monkeypatch.setattr(run, "SCHEDULER_SECONDS", 3)
+    run.versions.cache_clear()
 
     def sentence(address: str) -> str:
         with pytest.raises(CourseError) as refusal:
@@ -205,8 +217,8 @@ def test_a_cluster_that_is_not_fit_for_grading_is_refused_in_a_sentence(project,
 
 def test_a_cluster_that_ends_while_it_works_ends_in_a_sentence(refused):
     with scheduler(ROOT) as (process, address), worker(ROOT, address) as only:
-        threading.Timer(2.0, only.kill).start()
+        when_busy(only, only.kill)
         assert "has no workers" in refused(address)
-        with worker(ROOT, address):
-            threading.Timer(2.0, process.kill).start()
+        with worker(ROOT, address) as other:
+            when_busy(other, process.kill)
             assert "The connection to the Dask scheduler" in refused(address)
