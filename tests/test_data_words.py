@@ -183,10 +183,10 @@ def test_corpus_counts_and_leaves_out_rare_words():
     assert corpus.words == ["a", "b", "c", "rare"]
     assert corpus.counts.tolist() == [5, 5, 2, 2]
     assert [corpus.text(i) for i in range(4)] == ["a b c", "b a", "a b", "rare b"]
-    fewer = sentences.corpus_of(texts, min_count=3)
+    fewer = sentences.corpus_of([*texts, "c a. c. rare"], min_count=5)
     assert fewer.words == ["a", "b"]
-    assert [fewer.text(i) for i in range(len(fewer.sentences))] == ["a b", "b a", "a b", "a a b"]
-    assert fewer.counts.tolist() == np.bincount(fewer.tokens).tolist() == [5, 4]
+    assert [fewer.text(i) for i in range(len(fewer.sentences))] == ["a b", "b a", "a b", "b", "a a b", "a"]
+    assert fewer.counts.tolist() == np.bincount(fewer.tokens).tolist() == [6, 5]
 
 
 def test_corpus_is_the_same_however_the_texts_are_divided(monkeypatch):

@@ -17,7 +17,7 @@ from course_utils.data.catalogue import file_problem, find
 from course_utils.data.corpus import Corpus
 from course_utils.errors import CourseError
 
-CORPUS_VERSION = 1  # part of the cache's key: count up when the rules below change
+CORPUS_VERSION = 2  # part of the cache's key: count up when the rules below change
 TEXTS_PER_TASK = 4000
 MIN_COUNT = 5
 # A word is a run of letters and digits that begins with a letter; a name in snake_case is one word.
@@ -35,7 +35,7 @@ def sentences_of(text: str) -> list[list[str]]:
 def docstring_corpus() -> Corpus:
     """The docstrings as a corpus: words that occur at least five times, the most frequent first.
 
-    Rarer words are left out of their sentences, and sentences of fewer than two words are left out. It is kept
+    Rarer words are left out of their sentences. It is kept
     beside the docstrings and made again when they are; how large it is depends on what is installed.
     """
     cache = find("docstrings").folder
@@ -85,8 +85,8 @@ def merged(parts: list[tuple[list[str], np.ndarray, np.ndarray]], min_count: int
         known = np.array([number.get(word, -1) for word in words], np.int32)[numbers]  # (n,), -1: too rare
         sentence = np.repeat(np.arange(len(sizes)), sizes)
         size = np.bincount(sentence[known >= 0], minlength=len(sizes))
-        tokens.append(known[(known >= 0) & (size[sentence] > 1)])
-        lengths.append(size[size > 1])
+        tokens.append(known[known >= 0])
+        lengths.append(size[size > 0])
     tokens = np.concatenate([np.zeros(0, np.int32), *tokens])
     starts = np.concatenate([[0], np.cumsum(np.concatenate([np.zeros(0, np.int64), *lengths]))])
     return Corpus(tokens, starts, kept, np.bincount(tokens, minlength=len(kept)))
