@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from course_utils.errors import CourseError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -121,7 +123,12 @@ def grade_all(
         def tell(done: int, count: int) -> None:
             progress.update(bar, completed=done, total=count)
 
-        summary = run(submissions, out, settings, seed, workers, dask, tell)
+        try:
+            summary = run(submissions, out, settings, seed, workers, dask, tell)
+        except KeyboardInterrupt:
+            raise CourseError(
+                f"Stopped. What was graded is kept in {out}; the same command goes on from there."
+            ) from None
     with Gradebook(out / GRADEBOOK) as book:
         for notebook in summary.pending:
             show_changes(console, notebook, book.diff(notebook), accept)
@@ -266,7 +273,6 @@ def override(
     out: Graded = Path("graded"),
 ) -> None:
     """Give an exercise of a student other points; recorded with reason and time, and kept when it is graded again."""
-    from course_utils.errors import CourseError
     from course_utils.grading.gradebook import Gradebook
     from course_utils.grading.run import GRADEBOOK
 

@@ -111,9 +111,7 @@ class Marking:
         self.names = {exercise.id: exercise.name for exercise in self.reference.exercises}
         self.problems: list[str] = []
         self.unreadable: dict[str, str] = {}  # the sentence by exercise
-        self.called: dict[
-            str, set[str]
-        ] = {}  # by exercise: functions that its own called or missed, where that is known
+        self.called: dict[str, set[str]] = {}  # functions that an exercise's own called or missed
         self.session: Session | None = None
         self.solution: Session | None = None
 

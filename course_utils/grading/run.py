@@ -8,6 +8,7 @@ import functools
 import importlib.metadata
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -183,7 +184,7 @@ class Pool:
 
     def start(self) -> None:
         """Start the processes: fresh ones, because a fork would share this process's gradebook."""
-        self.executor = concurrent.futures.ProcessPoolExecutor(self.count, get_context("spawn"))
+        self.executor = concurrent.futures.ProcessPoolExecutor(self.count, get_context("spawn"), leave_interrupts)
 
     def spread(
         self, work: Iterable[Submission], settings: desk.Settings, before: SubmissionResult | None
@@ -215,6 +216,11 @@ class Pool:
     def close(self) -> None:
         """End the processes, and with them their sandboxes."""
         self.executor.shutdown(wait=True, cancel_futures=True)
+
+
+def leave_interrupts() -> None:
+    """Let Ctrl-C be for the process that asks: this one ends when that one says so."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 # ---------------------------------------------------------------- a Dask cluster
