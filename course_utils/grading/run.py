@@ -10,9 +10,10 @@ import itertools
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ class Pool:
 
     def start(self) -> None:
         """Start the processes: fresh ones, because a fork would share this process's gradebook."""
-        self.executor = concurrent.futures.ProcessPoolExecutor(self.count, get_context("spawn"), leave_interrupts)
+        self.executor = concurrent.futures.ProcessPoolExecutor(self.count, get_context("spawn"), stay_with_parent)
 
     def spread(
         self, work: Iterable[Submission], settings: desk.Settings, before: SubmissionResult | None
@@ -218,9 +219,17 @@ class Pool:
         self.executor.shutdown(wait=True, cancel_futures=True)
 
 
-def leave_interrupts() -> None:
-    """Let Ctrl-C be for the process that asks: this one ends when that one says so."""
+def stay_with_parent() -> None:
+    """Leave Ctrl-C to the process that asks, and end when it ends, even if it is killed: nobody else would end this."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 # ---------------------------------------------------------------- a Dask cluster
