@@ -18,7 +18,7 @@ class Status(StrEnum):
     ERROR = "raised an error"
     UNSOLVED = "not solved"  # the stub is still there
     MISSING = "not found"  # no cell defines the function
-    UNREADABLE = "cell cannot be read"  # a syntax error
+    UNREADABLE = "unreadable"  # a syntax error in its cell
     TIMED_OUT = "timed out"  # twice, the second time on an idle core
     LIMIT = "limit reached"  # memory, processes, output, or the end of the student's own process
     NO_REPLY = "no valid reply"  # what came back was no message of the protocol
