@@ -69,7 +69,7 @@ def check_function(exercise: Exercise, function: Callable[..., Any]) -> CheckRes
     if wrong_call:
         record.remember(exercise.id, 0.0, tried=True)
         return notice(wrong_call)
-    outcomes = run.call_all(function, [case.args for case in answers.cases], exercise.time_limit)
+    outcomes = run.call_all(function, [case.args for case in answers.cases], exercise.time_limit, exercise.largest)
     if outcomes[0].error_type == "NotImplementedError":
         record.remember(exercise.id, 0.0, tried=False)
         stub = (outcomes[0].error or "").removeprefix("NotImplementedError: ").partition(":")[0]

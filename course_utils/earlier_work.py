@@ -117,7 +117,7 @@ def fault(spec: Exercise, function: Any) -> str:
     if not callable(function):
         return "not found in your notebook"
     answers = frozen.load(spec.id)
-    outcomes = run.call_all(function, [case.args for case in answers.cases], spec.time_limit)
+    outcomes = run.call_all(function, [case.args for case in answers.cases], spec.time_limit, spec.largest)
     if outcomes[0].error_type == "NotImplementedError":
         return "not solved yet"
     if judge(spec, answers.cases, outcomes).passed:

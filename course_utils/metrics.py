@@ -1,4 +1,4 @@
-"""Measures that the notebooks share: gradients by differences, the cost of a map, its neighbours, time and memory."""
+"""Measures that the notebooks share: gradients by differences, the cost of a map, its neighbours, and time."""
 
 from __future__ import annotations
 
@@ -183,23 +183,3 @@ def seconds(f: Callable[..., Any], *args: Any, repeats: int = 5) -> float:
         f(*args)
         times.append(time.perf_counter() - start)
     return min(times)
-
-
-def largest_tensor(f: Callable[..., Any], *args: Any) -> int:
-    """How many entries the largest torch tensor has that f(*args) makes or looks at; a view counts as what it views."""
-    from torch.utils._python_dispatch import TorchDispatchMode
-
-    largest = 0
-
-    class Watching(TorchDispatchMode):
-        def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            nonlocal largest
-            made = operation(*args, **(kwargs or {}))
-            for tensor in made if isinstance(made, tuple | list) else (made,):
-                if hasattr(tensor, "untyped_storage"):
-                    largest = max(largest, tensor.untyped_storage().nbytes() // tensor.element_size())
-            return made
-
-    with Watching():
-        f(*args)
-    return largest

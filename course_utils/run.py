@@ -14,15 +14,18 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from course_utils import values
+from course_utils import memory, values
+from course_utils.exercises.spec import any_size
 from course_utils.judge import Outcome
 
 PRINTED = 2000  # characters of a function's own output that are kept
+LEAST = 0.05  # seconds that a call gets where none are left
 
 
 class TimeLimitReached(BaseException):
@@ -118,12 +121,29 @@ def displays_as_text(output: BoundedText) -> Iterator[None]:
                 print(shown.data.get("text/plain", ""), file=output)
 
 
-def call(function: Callable[..., Any], args: tuple[Any, ...], seconds: float) -> Outcome:
+def call(function: Callable[..., Any], args: tuple[Any, ...], seconds: float, most: int | None = None) -> Outcome:
     """Call `function` on its own copies of `args` for at most `seconds`, and say what came of it.
 
     Nothing that the function does, short of ending the process, leaves this function as an exception; only the
     learner's own KeyboardInterrupt (the stop button) passes through.
+    With `most`, the number of entries that an array may have, the outcome says too how much memory the call took; the
+    function is called twice for that, because imports and the like count in a first call.
     """
+    if most is None:
+        return _call(function, args, seconds)
+    deadline = time.monotonic() + seconds
+    outcome, largest = memory.largest_tensor(lambda: _call(function, args, seconds))
+    if outcome.error is not None or outcome.timed_out is not None:
+        return outcome
+    left = max(deadline - time.monotonic(), LEAST)
+    again, held = memory.most_held(lambda: _call(function, args, left))
+    if again.timed_out is not None:
+        return replace(again, timed_out=seconds)
+    return replace(outcome, largest=largest, held=held)
+
+
+def _call(function: Callable[..., Any], args: tuple[Any, ...], seconds: float) -> Outcome:
+    """`call` without its measure of memory."""
     own_args = values.rebuild(*values.flatten(args))
     output = BoundedText()
     try:
@@ -155,12 +175,20 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], seconds: float) ->
     return Outcome(value=value, changed=changed, printed=output.text, warned=first_warning)
 
 
-def call_all(function: Callable[..., Any], cases: list[tuple[Any, ...]], seconds: float) -> list[Outcome]:
-    """Call `function` once a case, `seconds` for all together; stops after a call that met the limit."""
+def call_all(
+    function: Callable[..., Any],
+    cases: list[tuple[Any, ...]],
+    seconds: float,
+    largest: Callable[[tuple[Any, ...]], int | None] = any_size,
+) -> list[Outcome]:
+    """Call `function` once a case, `seconds` for all together; stops after a call that met the limit.
+
+    `largest` says of a case's arguments how many entries an array may have; where it does, memory is measured.
+    """
     outcomes: list[Outcome] = []
     deadline = time.monotonic() + seconds
     for args in cases:
-        outcome = call(function, args, max(deadline - time.monotonic(), 0.05))
+        outcome = call(function, args, max(deadline - time.monotonic(), LEAST), largest(args))
         if outcome.timed_out is not None:
             outcomes.append(Outcome(timed_out=seconds, printed=outcome.printed))
             break

@@ -173,7 +173,7 @@ def examine(name: str, exercise_id: str) -> Finding:
 
 def marks(exercise: Exercise, function: Function, answers: FrozenAnswers) -> Verdict:
     """The verdict on a function for given cases."""
-    outcomes = run.call_all(function, [case.args for case in answers.cases], exercise.time_limit)
+    outcomes = run.call_all(function, [case.args for case in answers.cases], exercise.time_limit, exercise.largest)
     return judge(exercise, answers.cases, outcomes)
 
 
@@ -188,7 +188,7 @@ def first_fault(verdict: Verdict) -> str:
 
 def examine_solution(finding: Finding, exercise: Exercise, function: Function, answers: FrozenAnswers) -> None:
     """Full marks, no warning, nothing printed."""
-    outcomes = run.call_all(function, [case.args for case in answers.cases], exercise.time_limit)
+    outcomes = run.call_all(function, [case.args for case in answers.cases], exercise.time_limit, exercise.largest)
     verdict = judge(exercise, answers.cases, outcomes)
     finding.solution = verdict.points == exercise.points
     if not finding.solution:
@@ -272,7 +272,7 @@ def examine_mutants(
 
 def is_killed(exercise: Exercise, function: Function, answers: FrozenAnswers, limit: float) -> bool:
     """Whether a function fails one of the cases; `limit` is in seconds, for each."""
-    outcomes = ((case, run.call(function, case.args, limit)) for case in answers.cases)
+    outcomes = ((case, run.call(function, case.args, limit, exercise.largest(case.args))) for case in answers.cases)
     return any(not judge(exercise, [case], [outcome]).passed for case, outcome in outcomes)
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from sklearn.datasets import load_iris
 from sklearn.manifold import TSNE
 
@@ -77,14 +76,6 @@ def test_seconds_calls_with_the_arguments_and_returns_the_shortest():
     calls = []
     assert metrics.seconds(lambda a, b: calls.append((a, b)), 1, 2, repeats=3) >= 0
     assert calls == [(1, 2)] * 3
-
-
-def test_largest_tensor_sees_what_is_made_on_the_way():
-    Y = torch.ones(50, 2)
-    assert metrics.largest_tensor(lambda Y: (Y @ Y.T).sum(), Y) == 50 * 50
-    assert metrics.largest_tensor(lambda Y: sum((part @ Y.T).sum() for part in Y.split(10)), Y) == 10 * 50
-    assert metrics.largest_tensor(lambda Y: torch.cdist(Y, Y)[:1], Y) == 50 * 50
-    assert metrics.largest_tensor(lambda Y: Y[:3].expand(100, 3, 2), Y) == 50 * 2, "a view makes nothing"
 
 
 # --- verification: d distances of pairs, y 0 = same, 1 = different --------------------------------------------

@@ -22,8 +22,17 @@ def tensor(array: np.ndarray, dtype: str = "float64") -> Any:
     return torch.tensor(array, dtype=getattr(torch, dtype))
 
 
+LARGE = 100  # points: with so many, an (n, n) array stands out from the few rows that are asked for
+
+
+def rows_times_n(args: Args) -> int | None:
+    """Of (points, ..., rows at a time): the entries that an array may have, where there are many points."""
+    n = len(args[0])
+    return args[-1] * n if n >= LARGE else None
+
+
 def repulsion_cases(rng: np.random.Generator) -> list[Case]:
-    """By hand, tiles that divide n and that do not, one tile, one row a tile, float32, coinciding points."""
+    """By hand, tiles that divide n and that do not, one tile, one row a tile, float32, coinciding points; memory."""
     line = np.array([[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]])
     twins = rng.normal(size=(6, 2))
     twins[4] = twins[1]
@@ -33,11 +42,15 @@ def repulsion_cases(rng: np.random.Generator) -> list[Case]:
         Case("ten points, tiles of 4, 4 and 2", (tensor(3 * rng.normal(size=(10, 2))), 4)),
         Case("two points at the same place", (tensor(twins), 4)),
         Case("a wider map in float32, a tile larger than n", (tensor(5 * rng.normal(size=(12, 2)), "float32"), 100)),
+        Case(
+            "100 points, tiles of 5, while memory is measured",
+            (tensor(rng.normal(size=(100, 2))), 5),
+        ),
     ]
 
 
 def neighbours_cases(rng: np.random.Generator) -> list[Case]:
-    """On a line by hand, blocks that do not divide n, duplicates, rounding below 0, k = n - 1, float32."""
+    """On a line by hand, blocks that do not divide n, duplicates, rounding below 0, k = n - 1, float32; memory."""
     line = np.array([[0.0], [1.0], [3.0], [7.0]])
     twins = rng.integers(-20, 21, size=(8, 3)).astype(np.float64)  # whole numbers, so that distances are exact ...
     twins[[2, 5]] = 50  # ... and nobody else has to choose between the two
@@ -49,6 +62,10 @@ def neighbours_cases(rng: np.random.Generator) -> list[Case]:
         Case("thirty pairs of equal points in float32", (tensor(pairs, "float32"), 3, 8), names_mistakes=False),
         Case("all others are neighbours, k = n − 1, one row a block", (tensor(rng.normal(size=(6, 4))), 5, 1)),
         Case("twenty points in float32, a block larger than n", (tensor(rng.normal(size=(20, 5)), "float32"), 4, 64)),
+        Case(
+            "100 points, blocks of 5, while memory is measured",
+            (tensor(rng.normal(size=(100, 3))), 4, 5),
+        ),
     ]
 
 
@@ -178,6 +195,8 @@ EXERCISES = (
         takes=("Y", "tile"),
         returns=("F", "Z"),
         condition=1e4,  # the row sum times y_i and the matrix product nearly cancel in a wide map
+        largest=rows_times_n,
+        largest_is="tile * n",
         properties=(forces_cancel, full_precision),
         hints=(
             "`for start in range(0, len(Y), tile)`: the rows of a tile are `Y[start : start + tile]`, "
@@ -203,6 +222,8 @@ EXERCISES = (
         by_property=("J",),
         properties=(neighbours_fit_distances,),
         condition=1e4,
+        largest=rows_times_n,
+        largest_is="block * n",
         hints=(
             "A block of rows against all points: ‖x_i‖² + ‖x_j‖² − 2 x_iᵀx_j, as in A1, with shape (rows, n).",
             "Put infinity where the point meets itself, `distances.diagonal(start).fill_(torch.inf)`, "

@@ -29,6 +29,11 @@ without NaN where the solution has none, so a property holds mathematics only.
 """
 
 
+def any_size(args: tuple[Any, ...]) -> int | None:
+    """No limit to the size of an array."""
+    return None
+
+
 @dataclass(frozen=True)
 class Exercise:
     """The public half of a graded exercise. Mistakes and alternative answers are the author's half, in `solutions/`.
@@ -52,6 +57,9 @@ class Exercise:
     properties: tuple[Property, ...] = ()
     by_property: tuple[str, ...] = ()  # outputs that are not compared number by number
     requires: tuple[str, ...] = ()  # ids of the exercises whose functions this one calls
+    # How many entries an array may have, from the arguments; None in cases so small that breaking the rule is not seen.
+    largest: Callable[[tuple[Any, ...]], int | None] = any_size
+    largest_is: str = ""  # the same in the docstring's words
     optional: bool = False
     time_limit: float = 5.0  # seconds, for all public cases together
     library: Callable[..., Any] | None = field(default=None, compare=False)  # a library's version, for `earlier`

@@ -225,7 +225,7 @@ class Marking:
             session = answers.pop("session", None) or self.open()
             for case in cases:
                 left = exercise.time_limit - (time.monotonic() - start)
-                reply = session.call(exercise.id, case.args, left, **answers)
+                reply = session.call(exercise.id, case.args, left, most=exercise.largest(case.args), **answers)
                 attempt.problems += reply_texts(reply, "problems")
                 attempt.called |= set(reply_texts(reply, "called"))
                 if reply.get("found") is False:
@@ -457,8 +457,11 @@ def read_outcome(fields: Any, arguments: int) -> Outcome | None:
         return None
     if not all(type(index) is int and 0 <= index < arguments for index in changed):
         return None
+    measured = {name: fields[name] for name in ("largest", "held")}
+    if not all(type(number) is int and number >= 0 for number in measured.values()):
+        return None
     plain = {name: text and shown(text) for name, text in texts.items()}
-    return Outcome(value=fields["value"], line=line, timed_out=limit, changed=changed, **plain)
+    return Outcome(value=fields["value"], line=line, timed_out=limit, changed=changed, **measured, **plain)
 
 
 def reply_texts(reply: dict[str, Any], key: str) -> list[str]:

@@ -83,13 +83,14 @@ class Session:
         answered: tuple[str, ...] = (),
         answer: Answer | None = None,
         options: dict[str, Any] | None = None,
+        most: int | None = None,
     ) -> dict[str, Any]:
         """Let the worker call an exercise's function; returns its reply. Raises Ended.
 
         The functions named in `answered` are answered by `answer` wherever the student's code calls them. Where
-        `seconds` is negative, that much of this side's leeway is used up too.
+        `seconds` is negative, that much of this side's leeway is used up too. With `most`, memory is measured.
         """
-        message = {"do": "call", "exercise": exercise, "args": args, "seconds": max(seconds, LEAST)}
+        message = {"do": "call", "exercise": exercise, "args": args, "seconds": max(seconds, LEAST), "most": most}
         return self.request(message | {"answered": list(answered), "options": options or {}}, seconds, answer)
 
     # -------------------------------------------------------------- one request

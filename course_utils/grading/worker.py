@@ -133,7 +133,7 @@ def answer_call(connection: Connection, definitions: Definitions, request: dict[
     definitions.called.clear()
     if request["options"]:
         function = functools.partial(function, **request["options"])
-    outcome = run.call(function, request["args"], request["seconds"])
+    outcome = run.call(function, request["args"], request["seconds"], request["most"])
     missing = set(definitions.names.values()) - set(function_globals(function))
     reply["called"] = sorted(definitions.called | missing)  # a call of what is missing leaves no other trace
     fields = crossing(outcome)

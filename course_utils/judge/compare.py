@@ -16,7 +16,10 @@ SHOWN = 6  # rows and columns of an array that a message shows
 
 @dataclass(frozen=True)
 class Difference:
-    """What is wrong with one output: `kind` is type, shape, dtype, nan, values, property, changed, error or time."""
+    """What is wrong with one output.
+
+    `kind` is type, shape, dtype, nan, values, property, memory, changed, error or time.
+    """
 
     kind: str
     message: str

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from course_utils import memory
 from course_utils.exercises.spec import Exercise
 from course_utils.judge.compare import Difference, agree, as_plain, as_tuple, compare, show
 
@@ -28,6 +29,8 @@ class Outcome:
     changed: tuple[int, ...] = ()  # which arguments the call changed in place
     printed: str = ""
     warned: str = ""
+    largest: int = 0  # where memory was measured: entries of the largest torch tensor, and ...
+    held: int = 0  # ... bytes of NumPy's arrays and Python's objects at their peak
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def judge(exercise: Exercise, cases: list[JudgedCase], outcomes: list[Outcome]) 
 
 
 def difference_of(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Difference | None:
-    """What is wrong with one outcome: error or time first, then changed inputs, then values, then properties."""
+    """What is wrong with one outcome: error, time, changed inputs, values, properties, memory."""
     if outcome.timed_out is not None:
         return Difference(
             "time",
@@ -114,11 +117,30 @@ def difference_of(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Dif
         return difference
     violated = violated_property(exercise, case, outcome)
     if violated is None:
-        return difference
+        return difference or too_large(exercise, case, outcome)
     if difference is None:
         return Difference("property", violated, got=show(outcome.value))
     # A number that differs is said best by the mathematics it violates, followed by where it differs.
     return Difference("values", f"{violated} {difference.message}", difference.expected, difference.got)
+
+
+def too_large(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Difference | None:
+    """What is wrong with a right output that took more memory than its exercise allows."""
+    most = exercise.largest(case.args)
+    if most is None:
+        return None
+    rule = f"{exercise.largest_is} = {most} entries are the most that an array may have"
+    if outcome.largest > most:
+        return Difference(
+            "memory", f"Your function made a tensor of {outcome.largest} entries; {rule}: work on fewer rows at a time."
+        )
+    if outcome.held > memory.bytes_for(most):
+        return Difference(
+            "memory",
+            f"Your function held {outcome.held // 1000} kB in arrays and lists at once; {rule}: work on fewer rows at "
+            f"a time.",
+        )
+    return None
 
 
 def violated_property(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> str | None:

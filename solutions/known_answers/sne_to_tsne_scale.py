@@ -16,7 +16,7 @@ S = known.solution
 
 def squared(A, B):
     """Squared distances (n, m) between the rows of A (n, d) and B (m, d), by differences: exactly 0 for equal rows."""
-    return ((A[:, None] - B) ** 2).sum(-1)
+    return sum((a[:, None] - b) ** 2 for a, b in zip(A.T, B.T, strict=True))
 
 
 # ---------------------------------------------------------------- tiled-repulsion
@@ -200,16 +200,16 @@ def _(Y, tile):
     return F, Z
 
 
-@known.alternative("tiled-repulsion", "differences and einsum, split into tiles")
+@known.alternative("tiled-repulsion", "differences and einsum, one row at a time")
 def _(Y, tile):
     F, Z = [], 0
-    for rows in torch.arange(len(Y)).split(tile):
-        difference = Y[rows][:, None] - Y  # (rows, n, 2)
-        W = 1 / (1 + torch.einsum("ijk,ijk->ij", difference, difference))
-        W[torch.arange(len(rows)), rows] = 0
-        Z = Z + W.sum()
-        F.append(torch.einsum("ij,ijk->ik", W**2, difference))
-    return torch.cat(F), Z
+    for i, row in enumerate(Y):
+        difference = row - Y  # (n, 2)
+        w = 1 / (1 + torch.einsum("jk,jk->j", difference, difference))
+        w[i] = 0
+        Z = Z + w.sum()
+        F.append(torch.einsum("j,jk->k", w**2, difference))
+    return torch.stack(F), Z
 
 
 @known.alternative("tiled-repulsion", "the norms expanded, the diagonal subtracted at the end")
@@ -237,11 +237,14 @@ def _(Y, tile):
 
 @known.alternative("tiled-repulsion", "NumPy in float64, cast back")
 def _(Y, tile):
-    points = Y.numpy().astype(np.float64)
-    W = 1 / (1 + cdist(points, points, "sqeuclidean"))
-    np.fill_diagonal(W, 0)
-    F = (W**2).sum(1)[:, None] * points - W**2 @ points
-    return torch.from_numpy(F).to(Y.dtype), torch.tensor(W.sum(), dtype=Y.dtype)
+    points, F, Z = Y.numpy().astype(np.float64), [], 0.0
+    for start in range(0, len(points), tile):
+        part = points[start : start + tile]
+        W = 1 / (1 + cdist(part, points, "sqeuclidean"))
+        np.fill_diagonal(W[:, start:], 0)
+        F.append((W**2).sum(1)[:, None] * part - W**2 @ points)
+        Z += W.sum()
+    return torch.from_numpy(np.concatenate(F)).to(Y.dtype), torch.tensor(Z, dtype=Y.dtype)
 
 
 # ---------------------------------------------------------------- block-neighbours
@@ -433,7 +436,7 @@ def _(X, k, block):
     D, J = X.new_empty(n, k), torch.empty(n, k, dtype=torch.long)
     for start in range(0, n, block):
         stop = min(start + block, n)
-        distances = -((X[start:stop, None] - X[None]) ** 2).sum(2)
+        distances = -sum((X[start:stop, None, axis] - X[:, axis]) ** 2 for axis in range(X.shape[1]))
         distances[range(stop - start), range(start, stop)] = -torch.inf
         D[start:stop], J[start:stop] = distances.topk(k)
     return -D, J
@@ -441,26 +444,30 @@ def _(X, k, block):
 
 @known.alternative("block-neighbours", "k + 1 neighbours, then the point itself taken out by its index")
 def _(X, k, block):
-    D, J = squared(X, X).fill_diagonal_(-1).topk(k + 1, dim=1, largest=False)
+    D, J = nearest(X, k + 1, block, leave_out=lambda D, start: D.diagonal(start).fill_(-1))
     others = torch.arange(len(X))[:, None] != J
     return D[others].view(-1, k), J[others].view(-1, k)
 
 
 @known.alternative("block-neighbours", "NumPy in float64, argpartition, cast back")
 def _(X, k, block):
-    points = X.numpy().astype(np.float64)
-    D = cdist(points, points, "sqeuclidean")
-    np.fill_diagonal(D, np.inf)
-    J = np.argpartition(D, k - 1, axis=1)[:, :k]
-    J = np.take_along_axis(J, np.take_along_axis(D, J, axis=1).argsort(1), axis=1)
-    return torch.from_numpy(np.take_along_axis(D, J, axis=1)).to(X.dtype), torch.from_numpy(J)
+    points, D, J = X.numpy().astype(np.float64), [], []
+    for start in range(0, len(points), block):
+        distances = cdist(points[start : start + block], points, "sqeuclidean")
+        np.fill_diagonal(distances[:, start:], np.inf)
+        nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
+        order = np.take_along_axis(distances, nearest, axis=1).argsort(1)
+        J.append(np.take_along_axis(nearest, order, axis=1))
+        D.append(np.take_along_axis(distances, J[-1], axis=1))
+    return torch.from_numpy(np.concatenate(D)).to(X.dtype), torch.from_numpy(np.concatenate(J))
 
 
 @known.alternative("block-neighbours", "a k-d tree")
 def _(X, k, block):
-    distance, index = KDTree(X.double().numpy()).query(X.double().numpy(), k=len(X))
-    others = index != np.arange(len(X))[:, None]
-    D, J = (torch.tensor(array[others].reshape(len(X), -1)[:, :k]) for array in (distance**2, index))
+    distance, index = KDTree(X.double().numpy()).query(X.double().numpy(), k=k + 1)
+    own = index == np.arange(len(X))[:, None]
+    own[~own.any(1), k] = True  # with more duplicates than neighbours, the point itself may not be among them
+    D, J = (torch.tensor(array[~own].reshape(len(X), k)) for array in (distance**2, index))
     return D.to(X.dtype), J
 
 
