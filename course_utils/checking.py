@@ -8,12 +8,15 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from types import CodeType, FunctionType
 from typing import Any
 
 from course_utils import exercises, feedback, frozen, record, run
 from course_utils.errors import CourseError
 from course_utils.exercises.spec import Exercise
 from course_utils.judge import judge
+
+STUB = "replace this line by your solution"  # what nbgrader's stubs raise; those of the homework say their id too
 
 
 class CheckResult(float):
@@ -73,7 +76,7 @@ def check_function(exercise: Exercise, function: Callable[..., Any]) -> CheckRes
     if outcomes[0].error_type == "NotImplementedError":
         record.remember(exercise.id, 0.0, tried=False)
         stub = (outcomes[0].error or "").removeprefix("NotImplementedError: ").partition(":")[0]
-        called = exercises.all_by_id().get(stub)
+        called = exercises.all_by_id().get(stub) or unwritten_behind(function)
         if called is not None and called != exercise:
             return notice(
                 f"`{exercise.name}` calls `{called.name}`, which is not written yet: solve that exercise first, or do "
@@ -85,10 +88,42 @@ def check_function(exercise: Exercise, function: Callable[..., Any]) -> CheckRes
         )
     verdict = judge(exercise, answers.cases, outcomes)
     attempts = record.remember(exercise.id, verdict.points, tried=True)
-    done = record.read()
-    unsolved = [exercises.get(other).name for other in exercise.requires if not record.points(done, other)]
+    done, used = record.read(), names_in(function)
+    needed = [exercises.get(other) for other in exercise.requires]
+    unsolved = [one.name for one in needed if one.name in used and not record.points(done, one.id)]
     story = feedback.tell(verdict, answers, outcomes, attempts, unsolved)
     return CheckResult(verdict.points, feedback.as_text(story), feedback.as_html(story))
+
+
+def codes_of(function: Any) -> list[CodeType]:
+    """The code of a function and of those defined inside it; none where it was not written in Python."""
+    try:
+        code = inspect.unwrap(function).__code__
+    except (Exception, SystemExit):  # a callable object, which may lie
+        return []
+    codes = [code] if type(code) is CodeType else []
+    for code in codes:
+        codes.extend(constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return codes
+
+
+def names_in(function: Any) -> set[str]:
+    """The names that a function looks up outside itself: what it calls, and attributes."""
+    return {name for code in codes_of(function) for name in (*code.co_names, *code.co_freevars)}
+
+
+def unwritten_behind(function: Any) -> Exercise | None:
+    """The exercise whose stub, as nbgrader makes it, a function is or calls, also through others of its notebook."""
+    by_name = {one.name: one for one in exercises.all_by_id().values()}
+    reached = [function]
+    for one in reached:
+        for code in codes_of(one):
+            if STUB in code.co_consts:
+                return by_name.get(code.co_name)
+        space = function.__globals__ if type(function) is FunctionType else {}
+        others = [space[name] for name in names_in(one) if type(space.get(name)) is FunctionType]
+        reached.extend(other for other in others if other.__globals__ is space and other not in reached)
+    return None
 
 
 def fault_of_signature(exercise: Exercise, function: Callable[..., Any], args: tuple[Any, ...]) -> str:
@@ -183,7 +218,7 @@ def sentence_for(error: BaseException) -> str | None:
 def exercise_that_raised(error: BaseException) -> Exercise | None:
     """The exercise whose function raised; the stubs that nbgrader makes do not say their id."""
     raised_in = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
-    stub = str(error) == "replace this line by your solution"
+    stub = str(error) == STUB
     return next((one for one in exercises.all_by_id().values() if stub and raised_in[-1:] == [one.name]), None)
 
 

@@ -75,7 +75,7 @@ def tell(
     sentences.extend(extra)
     if unsolved:
         names = ", ".join(f"`{name}`" for name in unsolved)
-        sentences.append(f"It builds on {names}, not solved yet: if you call that, mend it first.")
+        sentences.append(f"It calls {names}, not solved yet: mend that first.")
     if attempts >= 2:
         sentences.append(f'If you are stuck, `hint("{exercise.id}")` gives the next hint.')
     given = zip(exercise.takes, case.args, strict=True)
@@ -93,7 +93,8 @@ def _remarks(outcomes: list[Outcome]) -> tuple[str, ...]:
     remarks = []
     warned = next((outcome.warned for outcome in outcomes if outcome.warned), "")
     if warned:
-        remarks.append(f"While it ran there was a warning: {warned}.")
+        end = "" if warned.endswith((".", "!", "?")) else "."
+        remarks.append(f"While it ran there was a warning: {warned}{end}")
     printed = next((outcome.printed.strip() for outcome in outcomes if outcome.printed.strip()), "")
     if printed:
         remarks.append(f"Your function printed: {printed[:200]}")

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -132,8 +133,57 @@ def test_an_endless_loop_ends():
 
 
 def test_unsolved_earlier_exercises_are_pointed_at():
+    def tsne(X, *rest):
+        return [squared_distances(X) for _ in range(2)]
+
+    squared_distances = distances
+    assert "It calls `squared_distances`, not solved yet: mend that first." in repr(check("tsne"))
+    result_of(distances)
+    assert "not solved yet" not in repr(check("tsne"))
+
+
+def test_unsolved_exercises_that_are_not_called_are_not_mentioned():
     tsne = lambda X, *rest: X  # noqa: E731, F841
-    assert "It builds on `squared_distances`" in repr(check("tsne"))
+    assert "not solved yet" not in repr(check("tsne"))
+
+
+NBGRADER = """
+def squared_distances(X):
+    raise NotImplementedError("replace this line by your solution")
+
+def helper(X):
+    return [squared_distances(X) for _ in range(2)]
+
+def tsne(X, perplexity, n_iter, exaggeration_iter):
+    return helper(X)
+
+def find_sigmas(D, target):
+    raise NotImplementedError("my own")
+"""
+
+
+def test_nbgraders_stubs_are_found_behind_the_function_that_calls_them():
+    names = {}
+    exec(NBGRADER, names)
+
+    def said(exercise_id):
+        exercise = exercises.get(exercise_id)
+        return repr(checking.check_function(exercise, names[exercise.name]))
+
+    assert said("tsne").startswith("`tsne` calls `squared_distances`, which is not written yet")
+    assert said("squared-distances").startswith("`squared_distances` still raises NotImplementedError")
+    assert said("sigma-search").startswith("`find_sigmas` still raises NotImplementedError")
+
+
+@pytest.mark.parametrize(
+    ("warning", "end"), [("careful", "careful.\n"), ("Mind.", " Mind.\n"), ("a " * 200, "a ...\n")]
+)
+def test_a_warning_ends_with_one_full_stop(warning, end):
+    def warns(X):
+        warnings.warn(warning, stacklevel=1)
+        return distances(X)
+
+    assert end in repr(result_of(warns)) + "\n"
 
 
 def test_hints_go_round_and_are_remembered():

@@ -52,6 +52,7 @@ def row_wrong():
         (object(), "yours is an object"),
         ("text", "yours is a str"),
         (RIGHT[0], "shape: P must have shape (3, 3); yours has shape (3,), so an axis was lost"),
+        (np.ones(7), "must have shape (3, 3); yours has shape (7,)."),
         (RIGHT[:, :, None], "an axis of length 1 too many"),
         (RIGHT.astype(complex), "dtype: P must hold float64"),
         (RIGHT > 3, "dtype"),
@@ -72,11 +73,27 @@ def row_wrong():
         (RIGHT / RIGHT.sum(0), "each column is off"),
         (np.sqrt(RIGHT), "square root"),
         (RIGHT**2, "is the square of"),
-        (RIGHT * (1 + 1e-5 * np.arange(3)), "nearly right"),
+        (
+            RIGHT * (1 + 1e-5 * np.arange(1, 4)),
+            "near: P is nearly right, but off by more than rounding explains (a",
+        ),
+        (
+            RIGHT * (1 + 1e-3 * np.eye(3)[0]),
+            "nearly right, but differs in 3 of 9 entries by more than rounding explains: all",
+        ),
     ],
 )
 def test_differences_are_named(got, part):
     assert part in words(got)
+
+
+def test_what_was_normalised_is_said_where_the_numbers_show_it():
+    by_row, by_column, whole = RIGHT / RIGHT.sum(1, keepdims=True), RIGHT / RIGHT.sum(0), RIGHT / RIGHT.sum()
+    assert "Each row should sum to 1; of yours each column does" in words(by_column, by_row)
+    assert "each row is off by a ratio of its own (normalised over the wrong axis? Each row " in words(whole, by_row)
+    assert "The whole should sum to 1; of yours each row does" in words(by_row, whole)
+    assert words(RIGHT, by_row).endswith("each row is off by a ratio of its own.")
+    assert "normalised" not in words(by_row, RIGHT)
 
 
 def test_transposed_shape_is_named():
@@ -90,6 +107,9 @@ def test_numbers():
     assert "one number" in words(np.ones(2), 2.0)
     assert "one number" in words(True, 2.0)
     assert "expected 2" in words(3.0, 2.0)
+    assert words(np.nan, 2.0) == "nan: P is NaN."
+    assert words(0.83, 5 / 6) == "values: P is 0.83, expected 0.833333."
+    assert words(2.0000045, 2.0000001) == "values: P is 2.0000045, expected 2.0000001."
 
 
 def test_zero_is_compared_absolutely():
@@ -110,6 +130,22 @@ def test_tuples_are_compared_item_by_item():
     assert "a tuple of 2: (Q, Z)" in compare(np.ones(2), expected, ("Q", "Z"), 1e3, ()).message
     assert compare((np.ones(2), 4.0), expected, ("Q", "Z"), 1e3, ()).message.startswith("Z")
     assert compare((np.ones(2), 4.0), expected, ("Q", "Z"), 1e3, ("Z",)) is None
+
+
+def exchanged(*outputs):
+    expected = (torch.ones(4, 2), torch.ones(4, 2, dtype=torch.int64), 3.0)
+    difference = compare(outputs, expected, ("D", "J", "Z"), 1e3, ())
+    return difference.message if difference else ""
+
+
+def test_outputs_in_another_order_are_told_so_whatever_their_values():
+    D, J = 2 * torch.ones(4, 2), 5 * torch.ones(4, 2, dtype=torch.int64)
+    assert exchanged(J, D, 1.0) == "The outputs are exchanged: return (D, J, Z), not (J, D, Z)."
+    assert exchanged(1.0, D, J) == "The outputs are exchanged: return (D, J, Z), not (Z, D, J)."
+    assert exchanged(D, J, 1.0).startswith("D differs")
+    assert exchanged(D, D, 1.0).startswith("D differs")
+    assert "exchanged" not in exchanged(J, J, 1.0)
+    assert "exchanged" not in exchanged(None, D, object())
 
 
 class Liar:
@@ -193,6 +229,10 @@ def test_properties_explain_and_judge():
 
     verdict = judge(exercise(properties=(even,)), CASES[:2], [Outcome(value=0.0), Outcome(value=3.0)])
     assert verdict.cases[1].difference.message.startswith("The result must be even. y is 3")
+    nearly = exercise(properties=(lambda args, got, expected: "That is rounded.",))
+    case = JudgedCase("two", (1.0,), np.array([2.0, 4.0]), {})
+    rounded = judge(nearly, [case], [Outcome(value=np.array([2.001, 4.001]))])
+    assert rounded.cases[0].difference.message == "That is rounded."
     by_property = exercise(properties=(even,), by_property=("y",))
     assert judge(by_property, CASES[:2], [Outcome(value=4.0), Outcome(value=8.0)]).passed
     assert not judge(by_property, CASES[:2], [Outcome(value=4.0), Outcome(value=7.0)]).passed

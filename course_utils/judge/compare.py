@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from course_utils.judge import patterns
 from course_utils.values import Foreign
 
+MOST_EXCHANGED = 4  # outputs that are tried in every order
 SHOWN = 6  # rows and columns of an array that a message shows
 
 
@@ -18,7 +20,7 @@ SHOWN = 6  # rows and columns of an array that a message shows
 class Difference:
     """What is wrong with one output.
 
-    `kind` is type, shape, dtype, nan, values, property, memory, changed, error or time.
+    `kind` is type, shape, dtype, nan, values, near (values that nearly agree), property, memory, changed, error, time.
     """
 
     kind: str
@@ -136,6 +138,9 @@ def compare(
         wrong = [name for name, difference in differences.items() if difference is not None]
         if not wrong:
             return None
+        exchanged = _exchanged(items, expected, names)
+        if exchanged is not None:
+            return exchanged
         first = differences[wrong[0]]
         assert first is not None
         also = f" Wrong too: {', '.join(wrong[1:])}." if wrong[1:] else ""
@@ -146,6 +151,22 @@ def compare(
         or _shape_difference(name, as_plain(got), as_plain(expected))
         or (None if name in skip else _value_difference(name, as_plain(got), as_plain(expected), condition))
     )
+
+
+def _exchanged(items: tuple[Any, ...], expected: tuple[Any, ...], names: tuple[str, ...]) -> Difference | None:
+    """That the outputs come in another order: each fits another place, in its form, and some do not fit their own."""
+    if len(items) > MOST_EXCHANGED or all(_fits(*pair) for pair in zip(items, expected, strict=True)):
+        return None
+    for order in itertools.permutations(range(len(items))):  # items[i] fits the place order[i]
+        if all(_fits(item, expected[place]) for item, place in zip(items, order, strict=True)):
+            theirs = ", ".join(names[place] for place in order)
+            return Difference("type", f"The outputs are exchanged: return ({', '.join(names)}), not ({theirs}).")
+    return None
+
+
+def _fits(got: Any, expected: Any) -> bool:
+    """Whether an output has the type, dtype and shape that are expected."""
+    return _type_difference("", got, expected) is None and not _shape_difference("", as_plain(got), as_plain(expected))
 
 
 def _type_difference(name: str, got: Any, expected: Any) -> Difference | None:
@@ -206,9 +227,8 @@ def _value_difference(name: str, got: Any, expected: Any, condition: float) -> D
     wrong = differs(given, wanted, tolerance)
     if not wrong.any():
         return None
-    return Difference(
-        "values", f"{name} {patterns.explain(given, wanted, wrong, tolerance)}.", show(expected), show(got)
-    )
+    kind = "near" if wanted.ndim and patterns.is_near(given, wanted) else "values"
+    return Difference(kind, f"{name} {patterns.explain(given, wanted, wrong, tolerance)}.", show(expected), show(got))
 
 
 def differs(got: np.ndarray, expected: np.ndarray, tolerance: float) -> np.ndarray:

@@ -28,7 +28,8 @@ def of_shape(got: tuple[int, ...], expected: tuple[int, ...]) -> str:
         return ", which is the transpose's"
     if len(got) == len(expected) + 1 and 1 in got and tuple(size for size in got if size != 1) == expected:
         return ", with an axis of length 1 too many (keepdims?)"
-    if len(got) < len(expected):
+    rest = iter(expected)
+    if len(got) < len(expected) and all(size in rest for size in got):
         return ", so an axis was lost (a sum over too many axes?)"
     return ""
 
@@ -36,7 +37,7 @@ def of_shape(got: tuple[int, ...], expected: tuple[int, ...]) -> str:
 def nan_place(nan: np.ndarray) -> str:
     """Where NaN stands, as the end of a sentence that begins with the output's name."""
     if nan.all():
-        return "is NaN everywhere"
+        return "is NaN" if nan.ndim == 0 else "is NaN everywhere"
     if _only_on_diagonal(nan):
         return "has NaN on the diagonal"
     places = _places(nan).removeprefix("all of them ").replace("the first at", "some entries, the first at")
@@ -48,12 +49,14 @@ def explain(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray, tolerance:
 
     `wrong` marks the entries that differ; `tolerance` is relative to the largest entry.
     """
-    scale = np.abs(expected[np.isfinite(expected)]).max(initial=0.0)
-    if _near(got, expected, 1e-3 * scale):
-        return "is nearly right, but off by more than rounding explains (a constant added, or too few steps?)"
     if got.ndim == 0:
-        return f"is {float(got):.6g}, expected {float(expected):.6g}{_ratio_remark(got, expected, tolerance)}"
+        return f"is {_unlike(float(got), float(expected))}{_ratio_remark(got, expected, tolerance)}"
     size = f"differs in {int(wrong.sum())} of {wrong.size} entries"
+    if is_near(got, expected):
+        if wrong.mean() > 0.5:
+            return "is nearly right, but off by more than rounding explains (a constant added, or too few steps?)"
+        return f"is nearly right, but {size} by more than rounding explains: {_places(wrong)}"
+    scale = np.abs(expected[np.isfinite(expected)]).max(initial=0.0)
     if not got.any():
         return "is zero everywhere"
     remark = _ratio_remark(got, expected, tolerance)
@@ -69,18 +72,42 @@ def explain(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray, tolerance:
     flipped = _flipped_column(got, expected, tolerance)
     if flipped is not None:
         return f"has the sign of column {flipped} flipped"
-    if got.ndim >= 2:
-        row_ratio = _ratio_along(got, expected, axis=1, tolerance=tolerance)
-        if row_ratio:
-            return f"{size}: each row is off by a ratio of its own (normalised over the wrong axis, or not at all?)"
-        if _ratio_along(got, expected, axis=0, tolerance=tolerance):
-            return f"{size}: each column is off by a ratio of its own (normalised over the wrong axis?)"
+    sums = _sums_remark(got, expected)
+    for axis, line in ((1, "row"), (0, "column")):
+        if _ratio_along(got, expected, axis, tolerance):
+            return f"{size}: each {line} is off by a ratio of its own{sums}"
     with np.errstate(invalid="ignore", divide="ignore"):
         if _near(got**2, expected, tolerance * scale) and (got >= 0).all():
             return "is the square root of what is expected"
         if _near(np.sqrt(np.abs(got)), expected, tolerance * scale):
             return "is the square of what is expected"
-    return f"{size}: {_places(wrong)}"
+    return f"{size}: {_places(wrong)}{sums}"
+
+
+def is_near(got: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether two float64 arrays of one shape differ by at most 1 % of the largest |expected|."""
+    return _near(got, expected, 1e-3 * np.abs(expected[np.isfinite(expected)]).max(initial=0.0))
+
+
+def _unlike(got: float, expected: float) -> str:
+    """Two numbers, with as many digits as tell them apart."""
+    digits = next((digits for digits in (6, 9, 12) if f"{got:.{digits}g}" != f"{expected:.{digits}g}"), 17)
+    return f"{got:.{digits}g}, expected {expected:.{digits}g}"
+
+
+def _sums_remark(got: np.ndarray, expected: np.ndarray) -> str:
+    """That something else sums to 1 than what should, in brackets; empty where that is not so."""
+    if got.ndim != 2 or min(got.shape) < 2:
+        return ""
+    names = {"each row": 1, "each column": 0, "the whole": None}
+    right, yours = ([name for name in names if _sums_to_one(array, names[name])] for array in (expected, got))
+    if not right or not yours or right[0] in yours:
+        return ""
+    return f" (normalised over the wrong axis? {right[0].capitalize()} should sum to 1; of yours {yours[0]} does)"
+
+
+def _sums_to_one(array: np.ndarray, axis: int | None) -> bool:
+    return bool((np.abs(array.sum(axis=axis) - 1) <= 1e-4).all())
 
 
 def _near(got: np.ndarray, expected: np.ndarray, allowance: float) -> bool:

@@ -121,7 +121,8 @@ def difference_of(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Dif
     if difference is None:
         return Difference("property", violated, got=show(outcome.value))
     # A number that differs is said best by the mathematics it violates, followed by where it differs.
-    return Difference("values", f"{violated} {difference.message}", difference.expected, difference.got)
+    message = violated if difference.kind == "near" else f"{violated} {difference.message}"
+    return Difference("values", message, difference.expected, difference.got)
 
 
 def too_large(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Difference | None:
