@@ -54,7 +54,8 @@ def explain(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray, tolerance:
     size = f"differs in {int(wrong.sum())} of {wrong.size} entries"
     if is_near(got, expected):
         if wrong.mean() > 0.5:
-            return "is nearly right, but off by more than rounding explains (a constant added, or too few steps?)"
+            causes = "rounded numbers, a constant added, or too few steps?"
+            return f"is nearly right, but off by more than rounding explains ({causes})"
         return f"is nearly right, but {size} by more than rounding explains: {_places(wrong)}"
     scale = np.abs(expected[np.isfinite(expected)]).max(initial=0.0)
     if not got.any():
@@ -72,16 +73,15 @@ def explain(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray, tolerance:
     flipped = _flipped_column(got, expected, tolerance)
     if flipped is not None:
         return f"has the sign of column {flipped} flipped"
-    sums = _sums_remark(got, expected)
     for axis, line in ((1, "row"), (0, "column")):
         if _ratio_along(got, expected, axis, tolerance):
-            return f"{size}: each {line} is off by a ratio of its own{sums}"
+            return f"{size}: each {line} is off by a ratio of its own{_sums_remark(got, expected)}"
     with np.errstate(invalid="ignore", divide="ignore"):
         if _near(got**2, expected, tolerance * scale) and (got >= 0).all():
             return "is the square root of what is expected"
         if _near(np.sqrt(np.abs(got)), expected, tolerance * scale):
             return "is the square of what is expected"
-    return f"{size}: {_places(wrong)}{sums}"
+    return f"{size}: {_places(wrong)}"
 
 
 def is_near(got: np.ndarray, expected: np.ndarray) -> bool:
@@ -97,13 +97,11 @@ def _unlike(got: float, expected: float) -> str:
 
 def _sums_remark(got: np.ndarray, expected: np.ndarray) -> str:
     """That something else sums to 1 than what should, in brackets; empty where that is not so."""
-    if got.ndim != 2 or min(got.shape) < 2:
-        return ""
     names = {"each row": 1, "each column": 0, "the whole": None}
     right, yours = ([name for name in names if _sums_to_one(array, names[name])] for array in (expected, got))
     if not right or not yours or right[0] in yours:
         return ""
-    return f" (normalised over the wrong axis? {right[0].capitalize()} should sum to 1; of yours {yours[0]} does)"
+    return f" ({right[0]} should sum to 1; of yours {yours[0]} does)"
 
 
 def _sums_to_one(array: np.ndarray, axis: int | None) -> bool:
