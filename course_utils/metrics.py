@@ -1,4 +1,4 @@
-"""Measures that the notebooks share: gradients by differences, the cost of a map, its neighbours, and time."""
+"""Measures that the notebooks share: of gradients, of maps, of who is told from whom, and of time."""
 
 from __future__ import annotations
 
