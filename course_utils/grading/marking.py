@@ -217,8 +217,13 @@ class Marking:
         result = self.explain(exercise, public_cases, public, public_verdict, cases, fresh, verdict)
         return replace(result, **counts)
 
-    def attempt(self, exercise: Exercise, cases: list[JudgedCase], **answers: Any) -> Attempt:
-        """Call the function of an exercise once a case, its time limit for all of them together."""
+    def attempt(
+        self, exercise: Exercise, cases: list[JudgedCase], stop_at_fault: bool = False, **answers: Any
+    ) -> Attempt:
+        """Call the function of an exercise once a case, its time limit for all of them together.
+
+        With `stop_at_fault` the cases behind the first wrong one are left out.
+        """
         attempt = Attempt()
         start = time.monotonic()
         try:
@@ -239,6 +244,8 @@ class Marking:
                     attempt.outcomes.append(replace(outcome, timed_out=exercise.time_limit))
                     break
                 attempt.outcomes.append(outcome)
+                if stop_at_fault and not verdict_of(exercise, [case], [outcome]).passed:
+                    break
             else:
                 session.look_for_early_bytes()
         except Ended as ended:
@@ -356,7 +363,7 @@ class Marking:
                 self.load(own)
                 desk = AnswerDesk(self.open_solution(), {self.names[one]: one for one in failed})
                 answered = tuple(desk.exercises)
-                attempt = self.attempt(exercise, cases, session=own, answered=answered, answer=desk.answer)
+                attempt = self.attempt(exercise, cases, True, session=own, answered=answered, answer=desk.answer)
         except Ended:
             return result
         if attempt.ended is not None or not verdict_of(exercise, cases, attempt.outcomes).passed:
