@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from course_utils.grading import wire
-from course_utils.values import Foreign, SeededGenerator
+from course_utils.values import MAX_NODES, Foreign, SeededGenerator
 
 VALUE = {
     "numbers": [0, -1, 10**30, 0.1, -0.0, math.inf, 5e-324],
@@ -79,10 +79,11 @@ def test_a_hundred_thousand_damaged_frames_raise_nothing_but_wire_error():
             if not frame:
                 break
         try:
-            wire.decode(bytes(frame))
-            survived += 1
+            value = wire.decode(bytes(frame))
         except wire.WireError:
-            pass
+            continue
+        survived += 1
+        wire.encode(value)  # the grader sends a student's questions on to the solution
     assert 0 < survived < 50_000
 
 
@@ -97,6 +98,13 @@ def test_a_hundred_thousand_damaged_frames_raise_nothing_but_wire_error():
         ({"array": 0}, [["f8", [1] * 9]], b"\0" * 8),
         ({"array": 0}, [["b1", [1]]], b"\7"),
         ({"array": 1}, [["f8", [1]]], b"\0" * 8),
+        ({"list": [{"array": 0}] * 2}, [["f8", [1]]], b"\0" * 8),
+        ({"array": 0}, [["f8", [1]]] * 2, b"\0" * 16),
+        ({"tuple": [{"array": 1}, {"array": 0}]}, [["f8", [1]]] * 2, b"\0" * 16),
+        ({"array": 0}, [["f8", [True]]], b"\0" * 8),
+        ({"int": "9" * 4001}, [], b""),
+        ({"foreign": "x" * 201}, [], b""),
+        ({"list": [None] * MAX_NODES}, [], b""),
         ({"pickle": "gASV"}, [], b""),
         ({"int": "9" * 100_000}, [], b""),
         ({"generator": -1}, [], b""),
@@ -124,3 +132,28 @@ def test_lengths_beyond_the_bounds_are_refused_before_anything_is_read():
         wire.frame_size(wire.LENGTHS.pack(0xFFFFFFFF, 0))
     with pytest.raises(ValueError, match="does not cross"):
         wire.encode(np.zeros(wire.PAYLOAD // 8 + 1))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.broadcast_to(1.0, (10**9, 10**6)),
+        np.zeros((10**9, 0)),
+        [np.zeros(1)] * (wire.ARRAYS + 1),
+        "x" * wire.HEADER,
+        [[None] * (MAX_NODES - 9), *([None] * 9)],
+    ],
+    ids=["a view of petabytes", "no numbers, and a large size", "arrays", "text", "nodes"],
+)
+def test_what_the_reader_would_refuse_is_not_written(value):
+    with pytest.raises(ValueError, match="not"):
+        wire.encode(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[None] * (MAX_NODES - 1), [np.zeros(1)] * wire.ARRAYS, 10**4000 - 1, np.zeros((1,) * 8)],
+    ids=["nodes", "arrays", "int", "dimensions"],
+)
+def test_the_largest_of_everything_comes_back(value):
+    assert same(wire.decode(wire.encode(value)), value)

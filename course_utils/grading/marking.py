@@ -232,7 +232,7 @@ class Marking:
                 left = exercise.time_limit - (time.monotonic() - start)
                 reply = session.call(exercise.id, case.args, left, most=exercise.largest(case.args), **answers)
                 attempt.problems += reply_texts(reply, "problems")
-                attempt.called |= set(reply_texts(reply, "called"))
+                attempt.called |= set(reply_texts(reply, "called", len(self.names)))
                 if reply.get("found") is False:
                     attempt.found = False
                     break
@@ -471,7 +471,7 @@ def read_outcome(fields: Any, arguments: int) -> Outcome | None:
     return Outcome(value=fields["value"], line=line, timed_out=limit, changed=changed, **measured, **plain)
 
 
-def reply_texts(reply: dict[str, Any], key: str) -> list[str]:
-    """A list of texts in a reply, such as the problems that it tells of."""
+def reply_texts(reply: dict[str, Any], key: str, most: int = 20) -> list[str]:
+    """A list of texts in a reply, such as the problems that it tells of; the first ones of a longer list."""
     found = reply.get(key)
-    return [shown(one) for one in found[:20] if type(one) is str] if type(found) is list else []
+    return [shown(one) for one in found[:most] if type(one) is str] if type(found) is list else []
