@@ -443,6 +443,7 @@ def sources(name: str, plan: NotebookNode) -> dict[str, str]:
     modules += [path for folder in folders for path in sorted(folder.rglob("*.py"))]
     code = "\0".join(cell.source for cell in plan.cells if cell.cell_type == "code")
     data = [path for path in sorted((ROOT / "data").glob("*/*")) if path.suffix not in (".py", ".md")]
+    results = [path for path in sorted((ROOT / "results").glob("*.json")) if f'"{path.stem}"' in code]
     module = exercises.MODULES[name]
     exercise_files = [package / "exercises" / f"{part}.py" for part in ("__init__", "spec")]
     exercise_files += sorted((package / "exercises").glob(f"{module}*.py"))
@@ -453,7 +454,7 @@ def sources(name: str, plan: NotebookNode) -> dict[str, str]:
         "known answers": authoring.hash_of_files(authoring.known_answers_of(name)),
         "course_utils": authoring.hash_of_files(modules),
         "data": authoring.hash_of_files(data),
-        "results": authoring.hash_of_files(sorted((ROOT / "results").glob("*.json"))),
+        "results": authoring.hash_of_files(results),
         "requirements.lock": authoring.hash_of_files([ROOT / "requirements.lock"]),
     }
 

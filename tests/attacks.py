@@ -148,10 +148,9 @@ BODIES = {
     # ---------------------------------------------------------------- reading
     "solutions by path": """
         course = os.path.dirname(sys.modules["course_utils"].__path__[0])
-        for folder, _, files in os.walk(course):
-            for name in files:
-                if "solutions" in folder or "frozen" in folder or name.endswith((".sqlite", ".ipynb")):
-                    raise RuntimeError("found")
+        hidden = ("solutions", "tests", "notebooks", "course_utils/exercises/frozen")
+        if any(os.path.isdir(f"{course}/{name}") and os.listdir(f"{course}/{name}") for name in hidden):
+            raise RuntimeError("found")
         return wrong(X)
     """,
     "the home folder": "return np.array([len(os.listdir(os.path.expanduser('~' + name))) for name in ('', 'root')])",
