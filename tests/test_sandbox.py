@@ -430,7 +430,7 @@ def test_a_fork_bomb_ends_with_its_submission(sandbox: Zygote) -> None:
     with loaded(sandbox, bomb) as session:
         try:
             assert outcome(session, seconds=0.5)["timed_out"] == 0.5
-            assert 8 < len(family(sandbox)) - before < 16
+            assert 0 < len(family(sandbox)) - before < 16
         except Ended as ended:
             if ended.status is not Status.TIMED_OUT:
                 raise
