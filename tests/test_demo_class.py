@@ -3,17 +3,18 @@
 import ast
 import contextlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from course_utils import authoring, exercises, frozen, notebook, run
 from course_utils.errors import CourseError
-from course_utils.grading import demo_answers, demo_class
+from course_utils.grading import demo_answers, demo_class, intake
 from course_utils.grading.demo_answers import Answer
 from course_utils.grading.demo_attacks import ATTACKS
 from course_utils.grading.demo_class import MIX, counts, make_class, roll, strange, tainted, truth_of, undone
-from course_utils.grading.demo_edits import BROKEN, EDITS, text_of
+from course_utils.grading.demo_edits import BROKEN, EDITS, ODD, SAVED, text_of
 from course_utils.judge import judge
 
 NAME = "01_sne_to_tsne"
@@ -137,7 +138,7 @@ def test_the_mix_is_kept_and_every_edit_break_and_attack_is_dealt_in_a_class_of_
     assert all(sum(counts(students).values()) == students for students in range(1, 60))
     students = list(roll(200, seed=1))
     assert len({name for name, _, _ in students}) == 200
-    for kind, cards in (("edited", EDITS), ("broken", BROKEN), ("hostile", ATTACKS)):
+    for kind, cards in (("edited", ODD), ("broken", BROKEN), ("hostile", ATTACKS)):
         assert {one for _, its, what in students if its == kind for one in what} == set(cards)
     names = " ".join(name for name, _, _ in students)
     assert all(sign in names for sign in ("=cmd", "<b ", "'", "ü", "[bold]"))
@@ -223,11 +224,27 @@ def test_an_edit_costs_no_point(edit):
     full = demo_answers.solved(NAME, {})
     before = text_of(full)
     EDITS[edit](full)
-    assert edit == "renamed" or text_of(full) != before
+    assert text_of(full) != before
     verdicts = judged(full)
     assert {exercise_id for exercise_id, verdict in verdicts.items() if verdict.passed} == {
         exercise.id for exercise in exercises.of(NAME)
     }
+
+
+@pytest.mark.parametrize("way", SAVED)
+def test_another_way_to_save_a_notebook_changes_no_answer(way, tmp_path):
+    full = demo_answers.solved(NAME, {})
+    path = tmp_path / f"{NAME}.ipynb"
+    path.write_bytes(SAVED[way](text_of(full)))
+    assert path.read_bytes() != text_of(full).encode()
+    read = intake.read(intake.HandIn("Ada", path.name, path))
+    assert read.problem is None
+
+    def plain(source: str) -> str:
+        return re.sub(r"[^\x00-\x7f]|[?\r]", "", source)
+
+    answers = {cell.exercise: plain(cell.source) for cell in read.cells if cell.exercise}
+    assert answers == {one: plain(cell.source) for one, cell in notebook.exercise_cells(full).items()}
 
 
 @pytest.mark.parametrize("broken", BROKEN)

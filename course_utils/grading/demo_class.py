@@ -29,7 +29,7 @@ from course_utils.errors import CourseError
 from course_utils.grading import demo_answers
 from course_utils.grading.demo_answers import Answer, Pool
 from course_utils.grading.demo_attacks import ATTACKS
-from course_utils.grading.demo_edits import BROKEN, EDITS, RENAMED, text_of
+from course_utils.grading.demo_edits import BROKEN, EDITS, ODD, RENAMED, SAVED, text_of
 from course_utils.release import new_folder
 from course_utils.validate import is_killed
 
@@ -122,7 +122,7 @@ def _hands() -> dict[str, list[list[str]]]:
     together = [name for name, attack in ATTACKS.items() if not attack.first]
     attacks = [together[start : start + ATTACKS_EACH] for start in range(0, len(together), ATTACKS_EACH)]
     attacks += [[name] for name, attack in ATTACKS.items() if attack.first]
-    return {"edited": [[one] for one in EDITS], "broken": [[one] for one in BROKEN], "hostile": attacks}
+    return {"edited": [[one] for one in ODD], "broken": [[one] for one in BROKEN], "hostile": attacks}
 
 
 def _deck(hands: list[list[str]], rng: random.Random) -> Iterator[list[str]]:
@@ -146,13 +146,12 @@ def submission(course: Course, kind: str, what: list[str], rng: random.Random) -
     file = f"{course.name}.ipynb"
     if kind == "broken":
         return Submission(BROKEN[what[0]](text_of(full)), file, truth_of(answers, file, problem=what[0]))
-    if kind == "edited":
-        EDITS[what[0]](full)
-        file = RENAMED.format(name=course.name) if what[0] == "renamed" else file
-    content = text_of(full)
-    if what == ["windows lines"]:
-        content = content.replace("\n", "\r\n")
-    return Submission(content.encode(), file, truth_of(answers, file))
+    odd = what[0] if kind == "edited" else ""
+    if odd in EDITS:
+        EDITS[odd](full)
+    if odd == "renamed":
+        file = RENAMED.format(name=course.name)
+    return Submission(SAVED.get(odd, str.encode)(text_of(full)), file, truth_of(answers, file))
 
 
 def choose(course: Course, kind: str, what: list[str], rng: random.Random) -> dict[str, Answer]:

@@ -1,7 +1,7 @@
 """Notebooks of the practice class that were edited oddly and are right, and files that are no notebook of the course.
 
-An edit changes a notebook in place so that every exercise still earns what it did. A broken file is made from a
-notebook's text, and earns nothing.
+An edit changes a notebook in place so that every exercise still earns what it did; so does another way to save it. A
+broken file is made from a notebook's text, and earns nothing.
 """
 
 from __future__ import annotations
@@ -124,12 +124,6 @@ def experiment(full: NotebookNode) -> None:
         full.cells.insert(indices[number % len(indices)] + 1 + number, code_cell(source, number))
 
 
-def windows_lines(full: NotebookNode) -> None:
-    """Every line ends as on Windows."""
-    for cell in full.cells:
-        cell.source = cell.source.replace("\n", "\r\n")
-
-
 def add_helpers(full: NotebookNode) -> None:
     """Helpers, a class and constants of the learner's own, which nothing needs."""
     helpers = """EPSILON, SIZES = 1e-12, {"small": 10, "large": 1_000}
@@ -180,16 +174,21 @@ EDITS: dict[str, Callable[[NotebookNode], None]] = {
     "noise": make_noise,
     "experiments": experiment,
     "duplicated": duplicate,
-    "windows lines": windows_lines,
     "reordered": reorder,
     "helpers": add_helpers,
-    "renamed": lambda full: None,  # the file's name, see RENAMED
     "constants": use_constants,
     "magics": use_magics,
     "no checks": drop_checks,
     "older format": older_format,
 }
+SAVED: dict[str, Callable[[str], bytes]] = {  # other ways to write the same notebook into a file
+    "utf-16": lambda text: text.encode("utf-16"),
+    "latin-1": lambda text: text.encode("latin-1", errors="replace"),  # signs of the text are lost, no code is
+    "windows lines": lambda text: text.replace("\\n", "\\r\\n").replace("\n", "\r\n").encode(),
+}
 RENAMED = "{name} (1) – Übung & Lösung 'final'.ipynb"
+ODD = (*EDITS, *SAVED, "renamed")
+"""All that may be odd about a notebook that is right."""
 
 # ---------------------------------------------------------------- broken files
 
@@ -216,12 +215,10 @@ def _other_kernel() -> dict[str, Any]:
 BROKEN: dict[str, Callable[[str], bytes]] = {
     "truncated": lambda text: text.encode()[: len(text) // 2],
     "empty": lambda text: b"",
-    "latin-1": lambda text: text.replace("the", "thé").encode("latin-1", errors="replace"),
     "no exercises": lambda text: text_of(NotebookNode(another_notebook())).encode(),
     "other kernel": lambda text: text_of(NotebookNode(_other_kernel())).encode(),
     "nbformat 3": lambda text: text_of(NotebookNode(_version_3())).encode(),
     "plain text": lambda text: b"Dear teacher, my answers are in the other file.\n",
-    "utf-16": lambda text: text.encode("utf-16"),
     "a list": lambda text: b"[1, 2, 3]\n",
     "cells are a number": lambda text: text_of(NotebookNode(another_notebook() | {"cells": 7})).encode(),
     "nbformat 99": lambda text: text_of(NotebookNode(another_notebook() | {"nbformat": 99})).encode(),
