@@ -216,34 +216,33 @@ LEAKS = {
 def test_hidden_inputs_reach_no_feedback(marker, reference, way):
     """Right for the public inputs, and for fresh ones a way out for what was in them."""
     (right,) = [cell.source for cell in reference.cells if cell.exercise == "perplexity"]
-    public = len(reference.public["perplexity"].cases)
+    public = [case.args[0].tobytes().hex() for case in reference.public["perplexity"].cases]
     source = (
-        f"{right}\nhonest, calls = perplexity, []\n\ndef perplexity(P):\n    calls.append(1)\n"
-        f"    if len(calls) > {public}:\n        secret = 'SECRET' + repr(P.tolist())[:40]\n        {LEAKS[way]}\n"
-        "    return honest(P)\n"
+        f"{right}\nhonest, public, calls = perplexity, {public}, []\n\ndef perplexity(P):\n"
+        "    if P.tobytes().hex() not in public:\n        calls.append(P)\n"
+        f"        secret = 'SECRET' + repr(P.tolist())[:40]\n        {LEAKS[way]}\n    return honest(P)\n"
     )
-    # Another exercise, marked later in the same process, would carry it out in its public cases.
-    carrier = "import gc\ndef kl_divergence(P, Q):\n    raise ValueError([one for one in calls if one != 1])\n"
+    # Another exercise, marked later, would carry it out in its public cases.
+    carrier = "import gc\ndef kl_divergence(P, Q):\n    raise ValueError(calls and 'SECRET' + repr(calls))\n"
     result = marker.mark(submission("leaks", Cell(SETUP), Cell(source, "perplexity"), Cell(carrier, "kl-divergence")))
     perplexity = next(one for one in result.exercises if one.exercise == "perplexity")
-    assert perplexity.public_passed == perplexity.public_cases == public
+    assert perplexity.public_passed == perplexity.public_cases == len(public)
     assert result.points == 0
     assert not [text for text in texts_of(result) if "SECRET" in text]
 
 
-def test_hidden_inputs_are_seen_after_all_public_ones(marker, reference):
+def test_what_is_shown_comes_from_a_process_that_has_seen_no_hidden_input(marker, reference):
     """An earlier exercise cannot hand its hidden inputs to the public cases of a later one, which are shown."""
     (right,) = [cell.source for cell in reference.cells if cell.exercise == "perplexity"]
     keeps = (
-        f"import sys\n{right}\nhonest = perplexity\n\n"
-        "def perplexity(P):\n    sys.SEEN = repr(P)\n    return honest(P)\n"
+        f"import sys\n{right}\nhonest = perplexity\n\ndef perplexity(P):\n"
+        "    sys.seen = [*getattr(sys, 'seen', []), repr(P)]\n    return honest(P)\n"
     )
-    tells = "def kl_divergence(P, Q):\n    raise ValueError('SEEN ' + sys.SEEN)\n"
+    tells = "def kl_divergence(P, Q):\n    raise ValueError(f'I saw {getattr(sys, \"seen\", [])}')\n"
     result = marker.mark(submission("tells", Cell(SETUP), Cell(keeps, "perplexity"), Cell(tells, "kl-divergence")))
     assert result.points == 1
-    last_public = reference.public["perplexity"].cases[-1].args[0]
-    (told,) = [text for text in texts_of(result) if "SEEN" in text]
-    assert " ".join(repr(last_public).split())[:60] in told
+    (told,) = [text for text in texts_of(result) if "I saw" in text]
+    assert "I saw []" in told
 
 
 def test_a_table_of_the_public_answers_earns_nothing(marker, reference):

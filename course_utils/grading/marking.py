@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -112,26 +111,25 @@ class Marking:
         self.problems: list[str] = []
         self.unreadable: dict[str, str] = {}  # the sentence by exercise
         self.called: dict[str, set[str]] = {}  # functions that an exercise's own called or missed
+        self.cases: dict[str, list[JudgedCase]] = {}  # the fresh ones, by exercise
         self.session: Session | None = None
         self.solution: Session | None = None
 
     def run(self, wanted: list[str], kept: dict[str, ExerciseResult]) -> dict[str, ExerciseResult]:
         """Mark the wanted exercises, then give follow-through credit; `kept` are results that stand.
 
-        The public cases of all exercises come before the first fresh one: what they bring is shown to the student, so
-        it must come from a process that has not seen a hidden input.
+        Fresh cases come first and alone give points. Public cases are run only to explain what failed, in another
+        process: what they bring is shown to the student, so it must not come from one that has seen a hidden input.
         """
         results = dict(kept)
         exercises = [exercise for exercise in self.reference.exercises if exercise.id in wanted]
         try:
-            public = [self.attempt(exercise, self.reference.public[exercise.id].cases) for exercise in exercises]
-            for problem in itertools.chain.from_iterable(attempt.problems for attempt in public):
-                self.note(problem)
-            for exercise, attempt in zip(exercises, public, strict=True):
-                results[exercise.id] = self.mark(exercise, attempt)
+            fresh = {exercise.id: self.attempt(exercise, self.fresh_cases(exercise)) for exercise in exercises}
         finally:
             self.close()
         try:
+            for exercise in exercises:
+                results[exercise.id] = self.mark(exercise, fresh[exercise.id])
             for exercise in exercises:
                 if not results[exercise.id].points:
                     results[exercise.id] = self.follow_through(exercise, results)
@@ -181,6 +179,11 @@ class Marking:
         if problem not in self.problems and len(self.problems) < 20:
             self.problems.append(problem)
 
+    def note_problems(self, public: Attempt) -> None:
+        """Remember what failed in the definitions, as a process tells it that has seen no hidden input."""
+        for problem in public.problems:
+            self.note(problem)
+
     def close(self) -> None:
         """End the submission's process and the solution's."""
         for session in (self.session, self.solution):
@@ -190,32 +193,41 @@ class Marking:
 
     # -------------------------------------------------------------- one exercise
 
-    def mark(self, exercise: Exercise, public: Attempt) -> ExerciseResult:
-        """Mark one exercise, whose public cases were run, by fresh ones, which alone give points."""
-        ended = self.early_end(exercise, public)
-        if ended is not None:
-            return ended
+    def fresh_cases(self, exercise: Exercise) -> list[JudgedCase]:
+        """This student's own cases of an exercise."""
+        if exercise.id not in self.cases:
+            self.cases[exercise.id] = self.reference.fresh_cases(exercise, self.marker.master, self.submission.student)
+        return self.cases[exercise.id]
+
+    def mark(self, exercise: Exercise, fresh: Attempt) -> ExerciseResult:
+        """Mark one exercise, whose fresh cases were run; runs the public ones where these do not pass."""
         public_cases = self.reference.public[exercise.id].cases
-        public_verdict = verdict_of(exercise, public_cases, public.outcomes)
-        cases = self.reference.fresh_cases(exercise, self.marker.master, self.submission.student)
-        fresh = self.attempt(exercise, cases)
         if fresh.ended is None:
             self.called[exercise.id] = fresh.called
-        ended = self.early_end(exercise, fresh)
-        if ended is not None:
-            return ended
+        early = self.early_end(exercise, fresh)
+        if early is not None:
+            if early.status is Status.MISSING:  # a definition that failed may be why
+                self.note_problems(self.attempt(exercise, public_cases))
+            return early
+        cases = self.fresh_cases(exercise)
         verdict = verdict_of(exercise, cases, fresh.outcomes)
-        counts = {
-            "cases": len(cases),
-            "cases_passed": sum(case.passed for case in verdict.cases),
-            "public_cases": len(public_cases),
-            "public_passed": sum(case.passed for case in public_verdict.cases),
-            "seconds": public.seconds + fresh.seconds,
-        }
+        counts = {"cases": len(cases), "cases_passed": sum(case.passed for case in verdict.cases)}
         if verdict.passed:
-            return ExerciseResult(exercise.id, Status.RIGHT, float(exercise.points), **counts)
+            return ExerciseResult(exercise.id, Status.RIGHT, float(exercise.points), **counts, seconds=fresh.seconds)
+        public = self.attempt(exercise, public_cases)
+        self.note_problems(public)
+        early = self.early_end(exercise, public)
+        if early is not None:
+            return early
+        public_verdict = verdict_of(exercise, public_cases, public.outcomes)
         result = self.explain(exercise, public_cases, public, public_verdict, cases, fresh, verdict)
-        return replace(result, **counts)
+        return replace(
+            result,
+            **counts,
+            public_cases=len(public_cases),
+            public_passed=sum(case.passed for case in public_verdict.cases),
+            seconds=fresh.seconds + public.seconds,
+        )
 
     def attempt(
         self, exercise: Exercise, cases: list[JudgedCase], stop_at_fault: bool = False, **answers: Any
@@ -227,7 +239,7 @@ class Marking:
         attempt = Attempt()
         start = time.monotonic()
         try:
-            session = answers.pop("session", None) or self.open()
+            session = self.open()
             for case in cases:
                 left = exercise.time_limit - (time.monotonic() - start)
                 reply = session.call(exercise.id, case.args, left, most=exercise.largest(case.args), **answers)
@@ -346,9 +358,9 @@ class Marking:
     def follow_through(self, exercise: Exercise, results: dict[str, ExerciseResult]) -> ExerciseResult:
         """The result with credit where the exercise is right once the earlier ones that are wrong are answered for it.
 
-        Answers are given in a fresh process, only for exercises that this one declares to need, directly or through
-        others, and that are final. The solution answers in a sandboxed process of its own, because it computes on
-        values that come from a student.
+        Answers are given only for exercises that this one declares to need, directly or through others, and that are
+        final: these all come before it, so what a process keeps of them helps none. The solution answers in a
+        sandboxed process of its own, because it computes on values that come from a student.
         """
         result = results[exercise.id]
         failed = tuple(one for one in self.needed(exercise) if not results[one].points)
@@ -357,15 +369,12 @@ class Marking:
         worth_it = result.status not in (Status.UNSOLVED, Status.MISSING, Status.UNREADABLE)
         if not names or not worth_it or time.monotonic() >= self.deadline:
             return result
-        cases = self.reference.fresh_cases(exercise, self.marker.master, self.submission.student)
+        cases = self.fresh_cases(exercise)
         try:
-            with Session(self.zygote, self.deadline) as own:
-                self.load(own)
-                desk = AnswerDesk(self.open_solution(), {self.names[one]: one for one in failed})
-                answered = tuple(desk.exercises)
-                attempt = self.attempt(exercise, cases, True, session=own, answered=answered, answer=desk.answer)
+            desk = AnswerDesk(self.open_solution(), {self.names[one]: one for one in failed})
         except Ended:
             return result
+        attempt = self.attempt(exercise, cases, True, answered=tuple(desk.exercises), answer=desk.answer)
         if attempt.ended is not None or not verdict_of(exercise, cases, attempt.outcomes).passed:
             return result
         return replace(

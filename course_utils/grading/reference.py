@@ -22,20 +22,11 @@ class Reference:
     """One notebook's specifications with its solutions. Raises CourseError where these cannot be loaded."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name, self.version = name, version_of(name)
         self.exercises = exercises.of(name)
         self.functions: dict[str, Callable[..., Any]] = authoring.load_solution(name).functions
         self.known = authoring.load(name)
         self.public = {one.id: frozen.load(one.id) for one in self.exercises}
-
-    @functools.cached_property
-    def version(self) -> str:
-        """A hash of everything that a mark depends on beside the submission and the seed."""
-        specs = sorted((PACKAGE / "exercises").glob("*.py"))
-        judging = [*sorted((PACKAGE / "judge").glob("*.py")), PACKAGE / "run.py", PACKAGE / "values.py"]
-        judging += [PACKAGE / "notebook.py", PACKAGE / "grading" / "marking.py"]
-        authors = [authoring.script_of(self.name), *authoring.known_answers_of(self.name)]
-        return authoring.hash_of_files([*specs, *judging, *authors])
 
     @functools.cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -65,6 +56,21 @@ class Reference:
     def sentence(self, exercise: Exercise, mistake: str) -> str:
         """What a good teacher says to a known mistake."""
         return self.known.mistakes[exercise.id][mistake].sentence
+
+
+@functools.cache
+def version_of(name: str) -> str:
+    """A hash of everything that a mark of a notebook's depends on beside the submission and the seed."""
+    specs = sorted((PACKAGE / "exercises").glob("*.py"))
+    judging = [
+        *sorted((PACKAGE / "judge").glob("*.py")),
+        PACKAGE / "run.py",
+        PACKAGE / "memory.py",
+        PACKAGE / "values.py",
+    ]
+    judging += [PACKAGE / "notebook.py", PACKAGE / "grading" / "marking.py"]
+    authors = [authoring.script_of(name), *authoring.known_answers_of(name)]
+    return authoring.hash_of_files([*specs, *judging, *authors])
 
 
 def at(outcomes: dict[str, list[Outcome]], index: int) -> dict[str, Outcome]:

@@ -24,7 +24,7 @@ from course_utils.errors import CourseError
 from course_utils.grading import desk, intake
 from course_utils.grading.gradebook import Gradebook
 from course_utils.grading.intake import HandIn, Submission
-from course_utils.grading.reference import name_of_seed
+from course_utils.grading.reference import name_of_seed, version_of
 from course_utils.grading.results import Status, SubmissionResult
 from course_utils.grading.similar import Pair, pairs
 from course_utils.run import last_line
@@ -108,7 +108,7 @@ def read(students: Iterable[list[HandIn]]) -> Iterator[Submission]:
 def unknown(submissions: Iterable[Submission], book: Gradebook, master: str, summary: Summary) -> Iterator[Submission]:
     """The submissions that the gradebook does not have yet; counts the others, and tells it that they were seen."""
     for submission in submissions:
-        version = desk.reference_of(submission.notebook).version if submission.notebook else ""
+        version = version_of(submission.notebook) if submission.notebook else ""
         key = (submission.student, submission.notebook, submission.sha256, version, name_of_seed(master))
         summary.unreadable += submission.problem is not None
         if book.has(key):
