@@ -4,8 +4,8 @@
     python benchmarks/word2vec.py docstrings              # 5 seeds of torch and gensim, ten minutes or more
     python benchmarks/word2vec.py docstrings --device cuda --method torch --out results/word2vec_gpu.json
 
-The functions are those of solutions/02_word2vec.py. Every run is a process of its own, and methods take turns, so that a
-busy machine disturbs all of them alike. `load_before` is how busy the machine was: quiet is below 1.
+The functions are those of solutions/02_word2vec.py. Every run is a process of its own, and methods take turns, so
+that a busy machine disturbs all of them alike. `load_before` is how busy the machine was: quiet is below 1.
 """
 
 from __future__ import annotations

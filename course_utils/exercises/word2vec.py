@@ -5,6 +5,7 @@ Parts A and B stand here, part C in `word2vec_sampling`, part D in `word2vec_ask
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def ppmi_cases(rng: np.random.Generator) -> list[Case]:
     """By hand, the lecture's table, words that never occur, counts that are not symmetric, nothing above chance."""
     table = np.zeros((8, 8))
     for sentence in lecture_sentences():
-        for a, b in zip(sentence[:-1], sentence[1:], strict=True):
+        for a, b in itertools.pairwise(sentence):
             table[[a, b], [b, a]] += 1
     silent = count_matrix(rng, 7)
     silent[3], silent[:, 5] = 0, 0
@@ -236,7 +237,8 @@ EXERCISES = (
             "and the same with `starts[1:]`.",
             "`place = np.arange(n)[:, None] + steps` with steps -window ... -1, 1 ... window has shape (n, 2 window); "
             "keep the places with begin <= place < end.",
-            "A boolean mask reads an array row by row, which is the order that is asked for: `tokens[place[inside]]` is "
+            "A boolean mask reads an array row by row, which is the order that is asked for: "
+            "`tokens[place[inside]]` is "
             "o, and c repeats each token `inside.sum(1)` times.",
         ),
     ),
@@ -272,7 +274,8 @@ EXERCISES = (
         hints=(
             "p_ab / (p_a p_b) = X_ab N / (row sum of a · column sum of b).",
             "max(0, log r) = log max(1, r): so no logarithm of 0 is ever taken.",
-            "Where X is 0, a row sum may be 0 too; `np.where(X > 0, rows * columns, 1)` is a denominator without zeros.",
+            "Where X is 0, a row sum may be 0 too; `np.where(X > 0, rows * columns, 1)` is a denominator without "
+            "zeros.",
         ),
     ),
     Exercise(
@@ -291,7 +294,8 @@ EXERCISES = (
         hints=(
             "`W, S, Zt = np.linalg.svd(M)`: the columns of W belong to the entries of S, which fall.",
             "`W[:, :d] * np.sqrt(S[:d])` scales the columns.",
-            "`W[np.abs(W).argmax(0), np.arange(d)]` holds the entry of largest size of each column; multiply each column "
+            "`W[np.abs(W).argmax(0), np.arange(d)]` holds the entry of largest size of each column; multiply "
+            "each column "
             "by its sign.",
         ),
     ),
@@ -326,7 +330,8 @@ EXERCISES = (
         properties=(loss_not_negative, gradient_columns_cancel),
         requires=("outside-probabilities",),
         hints=(
-            "With delta = p - y, (n,), where y is 1 at o and 0 elsewhere: dv_c = Σ_w delta_w u_w and du_w = delta_w v_c.",
+            "With delta = p - y, (n,), where y is 1 at o and 0 elsewhere: dv_c = Σ_w delta_w u_w and du_w = "
+            "delta_w v_c.",
             "`U.T @ delta` is the first; the second, for all rows at once, is `np.outer(delta, v_c)`.",
         ),
     ),
@@ -344,7 +349,8 @@ EXERCISES = (
         properties=(loss_not_negative, gradient_columns_cancel),
         requires=("skipgram-gradients",),
         hints=(
-            "`h = V[context].mean(0)` plays the part of v_c, and c that of o: `skipgram_gradients(h, c, U)` gives the loss, "
+            "`h = V[context].mean(0)` plays the part of v_c, and c that of o: `skipgram_gradients(h, c, U)` "
+            "gives the loss, "
             "dh and dU.",
             "Each place of the context holds 1/m of h, so the vector of its word receives dh / m, once for each place.",
             "`np.add.at(dV, context, dh / m)` adds at repeated words as often as they occur; `dV[context] += ...` does "

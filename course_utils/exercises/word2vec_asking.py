@@ -165,7 +165,8 @@ EXERCISES = (
         properties=(not_itself, cosines_fall),
         hints=(
             "Scale all rows to length 1; then a scalar product is a cosine, and all of them are one matrix product.",
-            "Set the word's own cosine to `-np.inf` before you sort, and sort the negative cosines: `np.argsort(-cosines)`.",
+            "Set the word's own cosine to `-np.inf` before you sort, and sort the negative cosines: "
+            "`np.argsort(-cosines)`.",
         ),
     ),
     Exercise(
@@ -201,7 +202,8 @@ EXERCISES = (
         requires=("analogy",),
         hints=(
             "`index = {word: i for i, word in enumerate(words)}` finds a word's number in one step.",
-            "Keep the questions with `all(word in index for word in question)`, all four words, and turn them into numbers.",
+            "Keep the questions with `all(word in index for word in question)`, all four words, and turn them "
+            "into numbers.",
             "`np.array(known, dtype=int).reshape(len(known), 4).T` gives a, b, c and d, also where nothing is known.",
         ),
     ),

@@ -102,7 +102,7 @@ def loss_not_negative(args: Args, got: Any, expected: Any) -> str | None:
 
 def others_stand_still(args: Args, got: Any, expected: Any) -> str | None:
     """Only the true word and the negatives have a gradient."""
-    v_c, o, negatives, U = args
+    _v_c, o, negatives, U = args
     untouched = np.setdiff1d(np.arange(len(U)), np.append(o, negatives))
     if len(untouched) and np.abs(got[2][untouched]).max() > 1e-9:
         return f"Word {untouched[0]} is neither the true word nor a negative, so its row of dU must be 0."
@@ -139,7 +139,10 @@ def draws_are_independent(args: Args, got: Any, expected: Any) -> str | None:
     flat = got.ravel()
     equal, share = (flat[1:] == flat[:-1]).mean(), (p * p).sum()
     if abs(equal - share) > 10 * np.sqrt(share * (1 - share) / len(flat)) + 1e-3:
-        return f"Draws must be independent: two in a row should be equal in {share:.1%} of the cases, and are in {equal:.1%}."
+        return (
+            f"Draws must be independent: two in a row should be equal in {share:.1%} of the cases, and "
+            f"are in {equal:.1%}."
+        )
     return None
 
 
@@ -170,9 +173,11 @@ EXERCISES = (
         hints=(
             "Put the true word and the negatives into one array of 1 + k words, with y = 1, 0, ..., 0. Then "
             "g = s(scores) - y is all that the gradients need.",
-            "−log s(x) = log(1 + e^(−x)), which `np.logaddexp(0, -x)` computes without overflow; for negatives the sign "
+            "−log s(x) = log(1 + e^(−x)), which `np.logaddexp(0, -x)` computes without overflow; for negatives "
+            "the sign "
             "of the score is turned round.",
-            "dv_c = Σ g_j u_j is `g @ U[words]`. For dU, `np.add.at(dU, words, np.outer(g, v_c))` adds once for each place "
+            "dv_c = Σ g_j u_j is `g @ U[words]`. For dU, `np.add.at(dU, words, np.outer(g, v_c))` adds once for "
+            "each place "
             "in `words`; with `dU[words] = ...` a repeated word would count once.",
         ),
     ),
@@ -207,7 +212,8 @@ EXERCISES = (
         by_property=("words",),
         properties=(draws_as_told, draws_are_independent),
         hints=(
-            "Lay the words side by side on a line, each as long as its weight. A uniform random place on the line falls "
+            "Lay the words side by side on a line, each as long as its weight. A uniform random place on the "
+            "line falls "
             "into word w with the right probability.",
             "The right ends of the words are `np.cumsum(weights)`; divide by the last, so that the line ends at 1.",
             "`np.searchsorted(ends, places, side='right')` finds by bisection into which word each place falls.",

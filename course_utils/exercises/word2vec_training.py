@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -169,7 +170,7 @@ def sums_kept(args: Args, got: Any, expected: Any) -> str | None:
 def pairs_of(tokens: np.ndarray, starts: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
     """Centre and outside word of every pair, by loops."""
     c, o = [], []
-    for begin, end in zip(starts[:-1], starts[1:], strict=True):
+    for begin, end in itertools.pairwise(starts):
         for t in range(begin, end):
             for place in range(max(begin, t - window), min(end, t + window + 1)):
                 if place != t:
@@ -188,7 +189,10 @@ def steps_counted(args: Args, got: Any, expected: Any) -> str | None:
     """As many losses as steps; the first, with U = 0, is (k + 1) log 2."""
     losses, first = got[2], (args[6] + 1) * np.log(2)
     if len(losses) and abs(losses[0] - first) > 1e-3:
-        return f"With U = 0 every probability is ½ and the first loss is (k + 1) log 2 = {first:.3f}; yours is {losses[0]:.3f}."
+        return (
+            f"With U = 0 every probability is ½ and the first loss is (k + 1) log 2 = {first:.3f}; "
+            f"yours is {losses[0]:.3f}."
+        )
     return None
 
 
@@ -209,7 +213,8 @@ def start_as_told(args: Args, got: Any, expected: Any) -> str | None:
 
 
 def rate_falls(args: Args, got: Any, expected: Any) -> str | None:
-    """One word that only meets itself: to first order, each step multiplies a fixed matrix, so the rates can be read."""
+    """One word that only meets itself: to first order, each step multiplies a fixed matrix, so the "
+    "rates can be read."""
     own = settings(args)
     if own["n_words"] != 1:
         return None
@@ -221,7 +226,8 @@ def rate_falls(args: Args, got: Any, expected: Any) -> str | None:
     ratio = float((U * V).sum() / (V * V).sum())
     if abs(ratio - u / v) > 0.03 * abs(u / v):
         return (
-            "Where one word only meets itself, the learning rates can be read from the result; yours do not fall linearly "
+            "Where one word only meets itself, the learning rates can be read from the result; yours do not fall "
+            "linearly "
             "as lr (1 - t / T) over all steps of all epochs, or the true pair or the negatives are counted otherwise."
         )
     return None
@@ -240,7 +246,8 @@ def one_step_adds_up(args: Args, got: Any, expected: Any) -> str | None:
     wanted = own["k"] * V[c].sum(0)  # (d,)
     if np.abs(drawn.sum(0) - wanted).max() > 1e-3 * np.abs(wanted).max():
         return (
-            "After one step on all pairs, the changes of U do not add up: every pair of the window counts once, with k noise "
+            "After one step on all pairs, the changes of U do not add up: every pair of the window counts once, "
+            "with k noise "
             "words, and repeated words receive all of their changes."
         )
     mean = V[c].mean(0)
@@ -296,7 +303,8 @@ EXERCISES = (
         returns=("M",),
         properties=(sums_kept,),
         hints=(
-            "`M[rows] += G` reads all rows first, adds, and writes them back; of a row that occurs twice the last writing "
+            "`M[rows] += G` reads all rows first, adds, and writes them back; of a row that occurs twice the "
+            "last writing "
             "wins. `np.add.at(M, rows, G)` adds one after the other.",
             "Work on a copy: `M = M.copy()`.",
             "On one axis `np.add.at` is about eight times faster: entry (r, j) of M is entry r d + j of `M.ravel()`.",
@@ -318,7 +326,8 @@ EXERCISES = (
             "`words = np.column_stack([o, negatives])` is (B, 1 + k), and `U[words]` is (B, 1 + k, d). The scores are "
             "`np.einsum('bd,bkd->bk', V[c], U[words])`.",
             "g = s(scores) - y with y = 1 in column 0. dv of pair b is Σ_k g_bk u_bk, du of its word k is g_bk v_b.",
-            "Compute both gradients before you change anything, then `add_rows(V, c, -lr * dv)`, and for U the same with "
+            "Compute both gradients before you change anything, then `add_rows(V, c, -lr * dv)`, and for U the "
+            "same with "
             "`words` and du, (B, 1 + k, d).",
         ),
     ),
@@ -376,7 +385,8 @@ EXERCISES = (
         properties=(others_unmoved,),
         hints=(
             "`v @ u.mT` is (b, n, w + s): every centre of a block against all its contexts and negatives.",
-            "The first w columns of g = s(scores) - y have y = 1 and count where the mask says; the last s have y = 0 and "
+            "The first w columns of g = s(scores) - y have y = 1 and count where the mask says; the last s have "
+            "y = 0 and "
             "count k / s times the number of the centre's pairs, `mask.sum(2, keepdim=True)`.",
             "With g weighted like that, dv = g u and du = gᵀ v: `g @ u` and `g.mT @ v`.",
         ),
@@ -393,7 +403,8 @@ EXERCISES = (
         takes=("contexts", "negatives", "U", "n_steps", "lr"),
         returns=("v",),
         hints=(
-            "All contexts (y = 1) and all negatives (y = 0) in one array of m + m k words: their rows of U are the features "
+            "All contexts (y = 1) and all negatives (y = 0) in one array of m + m k words: their rows of U are "
+            "the features "
             "of a logistic regression, y the labels, v the weights.",
             "The gradient is `(s(U[words] @ v) - y) @ U[words] / m`.",
         ),

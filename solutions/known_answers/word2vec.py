@@ -3,6 +3,7 @@
 Never released. `course validate` proves that every mistake is caught and named, and that every alternative passes.
 """
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -125,7 +126,7 @@ def _(sentences, n_words, window):
 def loop_pairs(tokens, starts, window, wanted=lambda step: step != 0):
     """Pairs by loops, of steps that are wanted."""
     c, o = [], []
-    for begin, end in zip(starts[:-1], starts[1:], strict=True):
+    for begin, end in itertools.pairwise(starts):
         for t in range(begin, end):
             for place in range(max(begin, t - window), min(end, t + window + 1)):
                 if wanted(place - t):

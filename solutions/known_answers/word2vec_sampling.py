@@ -101,7 +101,7 @@ def _(v_c, o, negatives, U):
     "log s(x) is −inf where s(x) is rounded to 0: use log(1 + e^(−x)) by np.logaddexp(0, −x).",
 )
 def _(v_c, o, negatives, U):
-    loss, dv, dU = S.negative_sampling(v_c, o, negatives, U)
+    _loss, dv, dU = S.negative_sampling(v_c, o, negatives, U)
     with np.errstate(all="ignore"):
         naive = -np.log(expit(U[o] @ v_c)) - np.log(expit(-(U[negatives] @ v_c))).sum()
     return naive, dv, dU
