@@ -213,7 +213,9 @@ for n in sizes:
     times["NumPy"].append(metrics.seconds(training_pairs, some, bounds, 5, repeats=3))
 assert times["NumPy"][-1] < times["loop"][-1]
 plots.scaling(
-    {name: (sizes, seconds) for name, seconds in times.items()}, title="Pairs of a corpus: a loop, and whole arrays"
+    {name: (sizes, seconds) for name, seconds in times.items()},
+    xlabel="words",
+    title="Pairs of a corpus: a loop, and whole arrays",
 )
 
 # %% [markdown]
@@ -414,11 +416,25 @@ check("svd-vectors")
 # [hints: svd-vectors]
 
 # %% [markdown]
-# On the lecture's table, two dimensions. Only three sentences, but *like* and *enjoy*, and *NLP* and *flying*, fall on one side:
+# On the lecture's table. Words that keep similar company get similar vectors, and the fewer dimensions there are, the more similar: there is no room for the differences. (The cosine of two vectors is 1 where they have one direction and 0 where
+# they are at right angles; in the full table *like* and *enjoy* have 0.58.)
+
 
 # %%
-Y = svd_vectors(X, 2)  # (8, 2)
-plots.map_with_words(Y, names, title="The lecture's eight words in two dimensions, by SVD", height=4)
+def cosine(a, b):
+    """The cosine of the angle between two vectors."""
+    return a @ b / np.sqrt((a @ a) * (b @ b))
+
+
+for d in (2, 4, 6):
+    Y = svd_vectors(X, d)  # (8, d)
+    alike = [
+        cosine(Y[names.index(a)], Y[names.index(b)])
+        for a, b in (("like", "enjoy"), ("NLP", "flying"), ("like", "flying"))
+    ]
+    print(f"{d} dimensions: like–enjoy {alike[0]:.2f}, NLP–flying {alike[1]:.2f}, like–flying {alike[2]:.2f}")
+    assert min(alike[:2]) > 0.25 > 0.1 > abs(alike[2])
+assert np.isclose(cosine(like, enjoy), 0.58, atol=0.005)
 
 # %% [markdown]
 # **Raw counts, or not?** Make the vectors from raw counts, and the first number of each word is little else but its frequency:
@@ -448,6 +464,7 @@ print(
 assert 2.2 < exponent < 3.8
 plots.scaling(
     {"full SVD": (sizes, seconds)},
+    xlabel="words in the vocabulary",
     title=f"The time of a full SVD grows like the vocabulary to the power {exponent:.1f}",
 )
 
@@ -598,8 +615,13 @@ for _ in range(300):
     V, U = V - 0.1 * dV, U - 0.1 * sum(dU for _, _, dU in results)
 best = -np.mean(np.log(X[c, o] / X[c].sum(1)))
 assert abs(losses[0] - np.log(8)) < 0.01 and best < losses[-1] < 1.1 * best
-plots.cost_curve(
-    np.array(losses), title=f"Skip-gram on the lecture's corpus: from log 8 towards the best possible, {best:.2f}"
+curve = {"skip-gram": np.array(losses), "the best possible": np.full(300, best)}
+plots.curves(
+    np.arange(300),
+    curve,
+    xlabel="step",
+    ylabel="mean loss",
+    title="Skip-gram on the lecture's corpus: from log 8 to nearly the best possible",
 )
 
 # %% [markdown]
@@ -765,7 +787,11 @@ few = rng.integers(1000, size=6)
 sampling_times = [metrics.seconds(rows_only, rng.normal(size=100), few, rng.normal(size=(n, 100))) for n in sizes]
 assert sampling_times[-1] < 0.1 * softmax_times[-1]
 title = f"One pair among {sizes[-1]:,} words: {softmax_times[-1] / sampling_times[-1]:.0f} times faster with negative sampling"
-plots.scaling({"full softmax": (sizes, softmax_times), "negative sampling": (sizes, sampling_times)}, title=title)
+plots.scaling(
+    {"full softmax": (sizes, softmax_times), "negative sampling": (sizes, sampling_times)},
+    xlabel="words in the vocabulary",
+    title=title,
+)
 
 # %% [markdown]
 # ## C2 · Which noise?
@@ -1515,7 +1541,7 @@ assert right / total > 0.95
 smooth = losses[: len(losses) // 200 * 200].reshape(-1, 200).mean(1)
 plots.curves(
     np.arange(len(smooth)) * 200, {"mean loss of 200 steps": smooth}, xlabel="step", ylabel="loss",
-    title="The loss falls quickly at first, and then slowly for a long time", log_y=True,
+    title="The loss falls quickly at first, and then slowly for a long time",
 )  # fmt: skip
 
 # %% [markdown]
@@ -1603,7 +1629,7 @@ plots.scatter_map(
     toy_map,
     kind.astype(str),
     notes={toy.words[w]: toy_map[w] for w in range(20, 250, 4)},
-    title="The toy world: people, places, qualities and things by themselves",
+    title="The toy world by your t-SNE: people, places and qualities by themselves, things around them",
 )
 
 # %%
@@ -1940,14 +1966,14 @@ assert after < before - 0.05
 #
 # ## F4 · Looking at it
 #
-# Five hundred frequent words of the docstrings, by your t-SNE. Type a word below the map (press Enter) and see its neighbours and its place.
+# Five hundred frequent words of the docstrings, by your t-SNE. Type a word above the map (press Enter), any of the 3,000 most frequent, and see its neighbours and its place.
 
 # %% tags=["nbval-ignore-output"]
-frequent = [w for w in range(60, 1500) if len(corpus.words[w]) > 3][:500]
+frequent = [w for w in range(20, 1500) if len(corpus.words[w]) > 3][:500]
 map_words = [corpus.words[w] for w in frequent]
 Y_doc, _ = notebook_01.tsne(unit_doc[frequent].astype(float), perplexity=20.0, n_iter=350)
 widgets.word_explorer(
-    corpus.words[:20_000], V_doc[:20_000], map_words, Y_doc, start="array", title="Five hundred words of the docstrings"
+    corpus.words[:3000], V_doc[:3000], map_words, Y_doc, start="array", title="Five hundred words of the docstrings"
 )
 
 # %% [markdown]
@@ -1971,7 +1997,9 @@ torch.set_num_threads(threads)
 slope = np.polyfit(np.log(sizes), np.log(times), 1)[0]
 assert 0.5 < slope < 1.5
 plots.scaling(
-    {"one epoch": (sizes, times)}, title=f"The time of training grows like the number of words to the power {slope:.1f}"
+    {"one epoch": (sizes, times)},
+    xlabel="words in the corpus",
+    title=f"The time of training grows like the number of words to the power {slope:.1f}",
 )
 
 # %% [markdown]
