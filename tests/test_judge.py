@@ -112,6 +112,13 @@ def test_tuples_are_compared_item_by_item():
     assert compare((np.ones(2), 4.0), expected, ("Q", "Z"), 1e3, ("Z",)) is None
 
 
+def test_a_wrong_form_of_a_later_item_is_said_before_a_wrong_number_of_an_earlier_one():
+    difference = compare((2 * np.ones(2), np.ones(3)), (np.ones(2), 3.0), ("Q", "Z"), 1e3, ())
+    assert difference.kind == "type"
+    assert difference.message.startswith("Z")
+    assert "Wrong too: Q." in difference.message
+
+
 class Liar:
     """Claims to be an array, equal to everything, and breaks whoever looks."""
 
