@@ -13,8 +13,8 @@
 # %% [markdown]
 # # 02 · word2vec: from counting words to vectors that do analogies
 #
-# A computer knows a word as a number in a list. *King* is 3,017 and *queen* is 8,842, and nothing in these numbers says that the
-# two have anything in common. In this notebook you write programs that find it out by reading: first by counting which words
+# A computer knows a word as a number in a list. *King* may be number 3,017 there and *queen* number 8,842, and nothing in these
+# numbers says that the two have anything in common. In this notebook you write programs that find it out by reading: first by counting which words
 # stand near each other, then by learning to predict them. At the end, vectors answer questions such as *man is to
 # woman as king is to ...?*, and you know how often they do, and when they fail.
 #
@@ -158,7 +158,7 @@ assert like @ enjoy > 0 and nlp @ flying > 0 and like @ flying == 0
 # ## A3 · All pairs at once
 #
 # **Why.** Everything that follows, counting and learning, goes through the same list: each word together with each word near
-# it. A Python loop makes about a million such pairs in a second. Real corpora have billions.
+# it. A real corpus has billions of such pairs, and a Python loop is far too slow for them.
 #
 # **By hand.** A corpus is kept as one long array of word numbers, and an array that says where sentences begin. For the
 # sentence 4 2 7 9 with window 1, the pairs (centre, outside) are (4, 2), (2, 4), (2, 7), (7, 2), (7, 9), (9, 7): the centre goes
@@ -1703,7 +1703,7 @@ assert np.allclose(dv_block[0, 0], dv) and np.allclose(du_block[0], dU[[2, *j]])
 # %% [markdown]
 # ## F2 · A trainer for millions of words
 #
-# Around that, four functions. The corpus is read in **chunks** of whole sentences, so that one larger than memory can be a file (NumPy's `memmap`, shown below).
+# Around that, a handful of functions. The corpus is read in **chunks** of whole sentences, so that one larger than memory can be a file (NumPy's `memmap`, shown below).
 
 # %%
 BLOCK, SHARED, STEP = 16, 16, 64  # centres of a block, noise words of a block, blocks of a step
@@ -2066,7 +2066,7 @@ assert all(mean[name][n] > mean["random"][n] for name in mean for n in mean[name
 # %% [markdown]
 # ## F6 · Clinic
 #
-# Five patients. Say what is wrong with each from its chart, before you open the folded answer. All are short trainings on 6,000 toy sentences.
+# Five patients. Say what is wrong with each from its chart, before you open the folded answer. Most are short trainings on 6,000 toy sentences.
 
 # %%
 small_world = data.Corpus.of(toy.sentences[:6000], toy.words)
