@@ -40,7 +40,7 @@ OTHER_NAMES = {
     for one, other in (pair.split(), pair.split()[::-1])
 }
 AXES = ("axis", "dim")
-SYMMETRIC = ("min", "max", "minimum", "maximum", "hypot", "allclose")  # in their first two arguments
+SYMMETRIC = ("min", "max", "minimum", "maximum", "hypot", "allclose", "logaddexp")  # in their first two arguments
 
 
 @dataclass(frozen=True)

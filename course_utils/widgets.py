@@ -105,3 +105,37 @@ def sigma_explorer(distances: np.ndarray, *, title: str = "How far one point loo
     low, high = np.log10(d[0] / 10), np.log10(d[-1])
     slider = ipywidgets.FloatLogSlider(value=d[0] / 3, min=low, max=high, step=0.02, description="σ", **WIDE)
     return Explorer({"sigma": slider}, draw, still)
+
+
+def word_explorer(
+    words: Sequence[str],
+    vectors: np.ndarray,
+    shown: Sequence[str],
+    Y: np.ndarray,
+    *,
+    start: str,
+    k: int = 8,
+    title: str = "A word, its neighbours, and its place",
+) -> Explorer:
+    """Type a word: its k nearest by cosine, and where it and they lie on a map.
+
+    `words` and their `vectors` (n, d) are all that can be typed; Y (m, 2) is a map of the words in `shown`. A word that
+    is not known is said to be so; one that has no place on the map is marked only by its neighbours.
+    """
+    index = {word: i for i, word in enumerate(words)}
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)  # (n, d)
+
+    def draw(word: str) -> plots.Picture:
+        typed = word.strip().lower()
+        if typed not in index:
+            return plots.map_with_words(
+                Y, shown, title=f"“{typed}” is not among these {len(words):,} words", height=5.5
+            )
+        cosines = unit @ unit[index[typed]]
+        nearest = [i for i in np.argsort(-cosines)[: k + 1] if i != index[typed]][:k]
+        near = [f"{words[i]} {cosines[i]:.2f}" for i in nearest]
+        marked = [typed, *(words[i] for i in nearest)]
+        return plots.map_with_words(Y, shown, highlight=marked, title=f"{typed}: {', '.join(near)}", height=5.5)
+
+    box = ipywidgets.Text(value=start, description="word", continuous_update=False, **WIDE)
+    return Explorer({"word": box}, draw, lambda: draw(start))

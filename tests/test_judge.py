@@ -142,9 +142,16 @@ def test_outputs_in_another_order_are_told_so_whatever_their_values():
     assert exchanged(J, D, 1.0) == "The outputs are exchanged: return (D, J, Z), not (J, D, Z)."
     assert exchanged(1.0, D, J) == "The outputs are exchanged: return (D, J, Z), not (Z, D, J)."
     assert exchanged(D, J, 1.0).startswith("D differs")
-    assert exchanged(D, D, 1.0).startswith("D differs")
+    assert exchanged(D, D, 1.0).startswith("J ")  # its dtype is wrong, which comes before a wrong number
     assert "exchanged" not in exchanged(J, J, 1.0)
     assert "exchanged" not in exchanged(None, D, object())
+
+
+def test_a_wrong_form_of_a_later_item_is_said_before_a_wrong_number_of_an_earlier_one():
+    difference = compare((2 * np.ones(2), np.ones(3)), (np.ones(2), 3.0), ("Q", "Z"), 1e3, ())
+    assert difference.kind == "type"
+    assert difference.message.startswith("Z")
+    assert "Wrong too: Q." in difference.message
 
 
 class Liar:

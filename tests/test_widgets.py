@@ -85,3 +85,17 @@ def test_runs_in_a_notebook_without_a_browser():
 def test_controls_are_widgets_with_a_name_each(explorer):
     assert all(isinstance(control, ipywidgets.Widget) for control in explorer.controls.values())
     assert [control.description for control in explorer.controls.values()] == ["perplexity", "start"]
+
+
+def test_typing_a_word_shows_its_neighbours_and_an_unknown_word_is_said_to_be_so():
+    words = ["red", "green", "blue", "one", "two"]
+    vectors = np.array([[1, 0.1], [1, 0.2], [1, 0.4], [0.1, 1], [0.2, 1]])
+    explorer = widgets.word_explorer(words, vectors, words, vectors, start="red", k=2)
+    first = picture(explorer)
+    assert "red: green 1.00, blue 0.96" in first[1]
+    explorer.controls["word"].value = " One "
+    assert "one: two 1.00, blue 0.46" in picture(explorer)[1]
+    explorer.controls["word"].value = "seven"
+    assert "“seven” is not among these 5 words" in picture(explorer)[1]
+    explorer.controls["word"].value = "red"
+    assert picture(explorer) == first

@@ -141,9 +141,13 @@ def compare(
         exchanged = _exchanged(items, expected, names)
         if exchanged is not None:
             return exchanged
-        first = differences[wrong[0]]
+        # A wrong type or shape comes first: properties are asked only where all items have the right form.
+        structural = [name for name in wrong if differences[name].kind in ("type", "shape", "dtype", "nan")]
+        first_wrong = (structural or wrong)[0]
+        first = differences[first_wrong]
         assert first is not None
-        also = f" Wrong too: {', '.join(wrong[1:])}." if wrong[1:] else ""
+        others = [name for name in wrong if name != first_wrong]
+        also = f" Wrong too: {', '.join(others)}." if others else ""
         return replace(first, message=first.message + also)
     name = names[0]
     return (

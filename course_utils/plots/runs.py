@@ -69,6 +69,7 @@ def scaling(
     *,
     title: str = "Seconds against the number of points",
     alt: str | None = None,
+    xlabel: str = "points n",
     ylabel: str = "seconds",
 ) -> Picture:
     """Time against n for several methods, {name: (ns, seconds)}, both axes logarithmic."""
@@ -88,7 +89,7 @@ def scaling(
         axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.yaxis.set_minor_formatter(FuncFormatter(lambda s, _: f"{s:g}"))
     axes.grid(visible=True, which="major")
-    axes.set(xlabel="points n", ylabel=ylabel)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

@@ -1,0 +1,210 @@
+"""The exercises of notebook 02, part D, asking word vectors: inputs, how outputs are judged, and hints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from course_utils.exercises.spec import Case, Exercise
+
+NOTEBOOK = "02_word2vec"
+Args = tuple[Any, ...]
+CLEAR = 1e-3  # by how much the best of several must be better than the next, so that float32 answers alike
+
+
+# ---------------------------------------------------------------- inputs
+
+
+def uneven(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+    """Vectors (n, d) of very different lengths, none of them short of 0.1."""
+    directions = rng.normal(size=(n, d))
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True) * rng.uniform(0.2, 5.0, size=(n, 1))
+
+
+def clear_cosines(rng: np.random.Generator, n: int, d: int, word: int) -> np.ndarray:
+    """Vectors whose cosines with one of them differ clearly from each other, and so do the scalar products."""
+    while True:
+        W = uneven(rng, n, d)
+        unit = W / np.linalg.norm(W, axis=1, keepdims=True)
+        if np.diff(np.sort(unit @ unit[word])).min() > CLEAR:
+            return W
+
+
+def nearest_cases(rng: np.random.Generator) -> list[Case]:
+    """By hand with unequal lengths, opposite vectors, one neighbour, all of them."""
+    hand = np.array([[1.0, 0.0], [10.0, 10.0], [3.0, 0.5], [-2.0, 0.1], [0.0, 4.0]])
+    return [
+        Case("five arrows in the plane, the two nearest to the first", (hand, 0, 2)),
+        Case("twelve words, the nearest one", (clear_cosines(rng, 12, 4, 7), 7, 1)),
+        Case("twenty words, five neighbours", (clear_cosines(rng, 20, 6, 3), 3, 5)),
+        Case("all others are neighbours", (clear_cosines(rng, 7, 3, 6), 6, 6)),
+    ]
+
+
+def all_scores(W: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Scores (m, n) of every word for every question, query words included."""
+    unit = W / np.linalg.norm(W, axis=1, keepdims=True)
+    return (unit[b] - unit[a] + unit[c]) @ unit.T
+
+
+def clear_questions(rng: np.random.Generator, W: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """m questions of three different words each, whose best answer is clearly better than the next."""
+    found: list[np.ndarray] = []
+    while len(found) < m:
+        a, b, c = (np.array([word]) for word in rng.choice(len(W), 3, replace=False))
+        scores = all_scores(W, a, b, c)[0]
+        scores[[a[0], b[0], c[0]]] = -np.inf
+        if np.diff(np.sort(scores)[-2:])[0] > CLEAR:
+            found.append(np.concatenate([a, b, c]))
+    questions = np.array(found).T
+    return questions[0], questions[1], questions[2]
+
+
+def lecture_words() -> np.ndarray:
+    """man, woman, king, queen with the lecture's numbers, and one longer vector in another direction."""
+    return np.array([[0.2, 0.2], [0.6, 0.3], [0.3, 0.7], [0.7, 0.8], [3.0, 2.0], [-1.0, 0.4]])
+
+
+def analogy_cases(rng: np.random.Generator) -> list[Case]:
+    """The lecture's words, random questions, one in which b and c are the nearest, many words."""
+    few, many = uneven(rng, 9, 4), uneven(rng, 60, 8)
+    return [
+        Case("man : woman :: king : ?", (lecture_words(), np.array([0]), np.array([1]), np.array([2]))),
+        Case("six questions to nine words", (few, *clear_questions(rng, few, 6))),
+        Case("thirty questions to sixty words", (many, *clear_questions(rng, many, 30))),
+    ]
+
+
+def named(
+    rng: np.random.Generator, W: np.ndarray, m: int, unknown: int
+) -> tuple[list[list[str]], list[str], np.ndarray]:
+    """m questions in words, of which about half have the right answer, and `unknown` that cannot be asked."""
+    words = [f"word{i}" for i in rng.permutation(len(W))]
+    a, b, c = clear_questions(rng, W, m)
+    scores = all_scores(W, a, b, c)
+    for query in (a, b, c):
+        scores[np.arange(m), query] = -np.inf
+    d = scores.argmax(1)
+    wrong = np.arange(m) % 3 == 1
+    d = np.where(wrong, (d + 1) % len(W), d)
+    questions = [[words[i] for i in four] for four in zip(a, b, c, d, strict=True)]
+    for number in range(unknown):
+        strange = list(questions[number % m])
+        strange[number % 4] = f"unheard{number}"
+        questions.insert(2 * number, strange)
+    return questions, words, W
+
+
+def accuracy_cases(rng: np.random.Generator) -> list[Case]:
+    """Some questions unknown, none, all, and a missing answer only."""
+    W = uneven(rng, 15, 5)
+    questions, words, _ = named(rng, W, 4, 0)
+    strangers = [["who", "knows", "these", "here"], [words[1], words[2], words[3], "words"]]
+    return [
+        Case("twelve questions, four more with a word that is not known", named(rng, W, 12, 4)),
+        Case("all can be asked", named(rng, uneven(rng, 11, 4), 9, 0)),
+        Case("none can be asked", (strangers, words, W)),
+        Case("for the last question only the answer is missing", ([*questions, strangers[1]], words, W)),
+    ]
+
+
+# ---------------------------------------------------------------- properties
+
+
+def not_itself(args: Args, got: Any, expected: Any) -> str | None:
+    """A word is not its own neighbour."""
+    if args[1] in got[0]:
+        return f"Word {args[1]} is among its own neighbours: leave it out."
+    return None
+
+
+def cosines_fall(args: Args, got: Any, expected: Any) -> str | None:
+    """From the nearest on, and within -1 and 1."""
+    cosines = got[1]
+    if np.abs(cosines).max() > 1 + 1e-5:
+        return (
+            f"A cosine lies between -1 and 1; yours reach {np.abs(cosines).max():.4g}: divide by the lengths of both."
+        )
+    if (np.diff(cosines) > 1e-6).any():
+        return "The largest cosine comes first; yours grow somewhere along the list."
+    return None
+
+
+def query_words_excluded(args: Args, got: Any, expected: Any) -> str | None:
+    """a, b and c are no answers."""
+    for name, query in zip("abc", args[1:], strict=True):
+        same = np.flatnonzero(got == query)
+        if len(same):
+            return f"Question {same[0]} is answered with its own word {name}: a, b and c must be excluded."
+    return None
+
+
+def counts_add_up(args: Args, got: Any, expected: Any) -> str | None:
+    """right <= asked <= total."""
+    right, asked, total = got
+    if total != len(args[0]):
+        return f"There are {len(args[0])} questions, also those that cannot be asked; you say {total}."
+    if not 0 <= right <= asked <= total:
+        return f"right <= asked <= total must hold; yours are {right}, {asked} and {total}."
+    return None
+
+
+EXERCISES = (
+    Exercise(
+        id="nearest-words",
+        notebook=NOTEBOOK,
+        name="nearest_words",
+        title="Nearest neighbours",
+        points=1,
+        difficulty=1,
+        minutes=8,
+        cases=nearest_cases,
+        takes=("W", "word", "k"),
+        returns=("ids", "cosines"),
+        properties=(not_itself, cosines_fall),
+        hints=(
+            "Scale all rows to length 1; then a scalar product is a cosine, and all of them are one matrix product.",
+            "Set the word's own cosine to `-np.inf` before you sort, and sort the negative cosines: "
+            "`np.argsort(-cosines)`.",
+        ),
+    ),
+    Exercise(
+        id="analogy",
+        notebook=NOTEBOOK,
+        name="analogy",
+        title="Analogies",
+        points=2,
+        difficulty=2,
+        minutes=15,
+        cases=analogy_cases,
+        takes=("W", "a", "b", "c"),
+        returns=("answers",),
+        properties=(query_words_excluded,),
+        hints=(
+            "`unit[b] - unit[a] + unit[c]` has shape (m, d): one target for each question. Times `unit.T` it gives the "
+            "score of every word, (m, n).",
+            "In row i the columns a[i], b[i] and c[i] must not win: `scores[np.arange(m), a] = -np.inf`, and so on.",
+        ),
+    ),
+    Exercise(
+        id="analogy-accuracy",
+        notebook=NOTEBOOK,
+        name="analogy_accuracy",
+        title="Accuracy, with nothing swept under the carpet",
+        points=1,
+        difficulty=2,
+        minutes=12,
+        cases=accuracy_cases,
+        takes=("questions", "words", "W"),
+        returns=("right", "asked", "total"),
+        properties=(counts_add_up,),
+        requires=("analogy",),
+        hints=(
+            "`index = {word: i for i, word in enumerate(words)}` finds a word's number in one step.",
+            "Keep the questions with `all(word in index for word in question)`, all four words, and turn them "
+            "into numbers.",
+            "`np.array(known, dtype=int).reshape(len(known), 4).T` gives a, b, c and d, also where nothing is known.",
+        ),
+    ),
+)

@@ -1,0 +1,412 @@
+"""The exercises of notebook 02, parts E and F, training: inputs, how outputs are judged, and hints."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from course_utils.exercises.spec import Case, Exercise
+from course_utils.values import SeededGenerator
+
+NOTEBOOK = "02_word2vec"
+Args = tuple[Any, ...]
+SIGMAS = 6  # standard deviations that a count of random draws may be off
+
+
+# ---------------------------------------------------------------- inputs
+
+
+def vectors(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+    """Vectors (n, d) of which no two dimensions play the same role."""
+    return rng.normal(size=(n, d)) * np.linspace(1.3, 0.6, d)
+
+
+def add_cases(rng: np.random.Generator) -> list[Case]:
+    """By hand, many repetitions, no repetition, nothing to add, float32."""
+    hand = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    return [
+        Case("row 1 twice and row 0 once", (hand, np.array([1, 1, 0]), np.array([[1.0, 0], [10, 0], [0, 100]]))),
+        Case("thirty additions to five rows", (vectors(rng, 5, 3), rng.integers(5, size=30), vectors(rng, 30, 3))),
+        Case("every row once", (vectors(rng, 6, 4), rng.permutation(6), vectors(rng, 6, 4))),
+        Case(
+            "rows (4, 3) for G (4, 3, 2)",
+            (vectors(rng, 5, 2), rng.integers(5, size=(4, 3)), rng.normal(size=(4, 3, 2))),
+        ),
+        Case("nothing to add", (vectors(rng, 3, 2), np.array([], dtype=int), np.zeros((0, 2)))),
+        Case(
+            "in float32",
+            (
+                vectors(rng, 4, 5).astype(np.float32),
+                rng.integers(4, size=20).astype(np.int32),
+                vectors(rng, 20, 5).astype(np.float32),
+            ),
+        ),
+    ]
+
+
+def batch_of(rng: np.random.Generator, n: int, B: int, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Centres (B,), outside words (B,) and negatives (B, k) among n words."""
+    return rng.integers(n, size=B), rng.integers(n, size=B), rng.integers(n, size=(B, k))
+
+
+def step_cases(rng: np.random.Generator) -> list[Case]:
+    """One pair, one negative, repeated words in all places, U = 0, as many pairs as words."""
+    V, U = vectors(rng, 6, 4), vectors(rng, 6, 4)
+    repeated = (np.array([0, 0, 0, 1]), np.array([1, 2, 1, 0]), np.array([[3, 3], [4, 1], [3, 4], [5, 5]]))
+    return [
+        Case("one pair, one negative", (V, U, np.array([0]), np.array([1]), np.array([[2]]), 0.5)),
+        Case("four pairs with repeated words", (V, U, *repeated, 0.1)),
+        Case("U = 0, as at the start", (V, np.zeros((6, 4)), *repeated, 0.2)),
+        Case(
+            "twelve pairs, three negatives each",
+            (vectors(rng, 8, 3), vectors(rng, 8, 3), *batch_of(rng, 8, 12, 3), 0.05),
+        ),
+        Case(
+            "five pairs, five words, five negatives",
+            (vectors(rng, 5, 5), vectors(rng, 5, 5), *batch_of(rng, 5, 5, 5), 0.1),
+        ),
+    ]
+
+
+def pass_cases(rng: np.random.Generator) -> list[Case]:
+    """One batch, several with a shorter last one, one pair a batch, a growing rate."""
+
+    def world(m: int, k: int) -> tuple[np.ndarray, ...]:
+        return (vectors(rng, 7, 3), vectors(rng, 7, 3), *batch_of(rng, 7, m, k))
+
+    return [
+        Case("all pairs in one batch", (*world(5, 2), 0.2, 0.0, 10)),
+        Case("ten pairs in batches of 4, 4 and 2", (*world(10, 2), 0.1, 0.04, 4)),
+        Case("one pair a batch", (*world(6, 3), 0.15, 0.05, 1)),
+        Case("the rate grows, batches of 5", (*world(15, 1), 0.01, 0.2, 5)),
+    ]
+
+
+def train_cases(rng: np.random.Generator) -> list[Case]:
+    """The start; a word that only meets itself; one step on all pairs; and a training that must arrive somewhere."""
+
+    def generator() -> SeededGenerator:
+        return SeededGenerator(int(rng.integers(2**31)))
+
+    zipf = 1 / np.arange(1, 7)
+    lengths = rng.integers(2, 9, size=400)
+    some = rng.choice(6, size=lengths.sum(), p=zipf / zipf.sum())
+    topic = np.repeat(rng.integers(3, size=300), 8)  # sentences of eight words of one of three topics
+    themes = 4 * topic + rng.integers(4, size=len(topic))
+    return [
+        Case("no epoch: the start", (np.array([0, 1, 2, 1]), np.array([0, 2, 4]), 500, generator(), 20, 2, 2, 0)),
+        Case(
+            "a word that only meets itself: two epochs of two steps",
+            (np.array([0, 0]), np.array([0, 2]), 1, generator(), 100, 1, 4, 2, 0.3, 1),
+        ),
+        Case(
+            "one step on all pairs of 400 sentences",
+            (some, np.append(0, np.cumsum(lengths)), 6, generator(), 40, 3, 4, 1, 0.01, 10**6),
+        ),
+        Case(
+            "three topics, three epochs",
+            (themes, np.arange(0, len(themes) + 1, 8), 13, generator(), 8, 3, 3, 3, 0.1, 50),
+        ),
+    ]
+
+
+def tensor(array: np.ndarray, dtype: str = "float64") -> Any:
+    """A torch tensor with the given dtype; torch is imported only when it is needed."""
+    import torch
+
+    return torch.tensor(array, dtype=getattr(torch, dtype))
+
+
+def block_cases(rng: np.random.Generator) -> list[Case]:
+    """One pair with its own negatives, several blocks, centres without a pair, equal sizes, float32."""
+
+    def blocks(b: int, n: int, w: int, s: int, d: int, share: float, dtype: str = "float64") -> tuple[Any, Any, Any]:
+        mask = (rng.random((b, n, w)) < share).astype(float)
+        mask[0, 0] = 0  # a centre without any pair
+        mask[-1, -1, -1] = 1
+        v, u = rng.normal(size=(b, n, d)), rng.normal(size=(b, w + s, d))
+        return tensor(v, dtype), tensor(u, dtype), tensor(mask, dtype)
+
+    one = tensor([[[1.0, 0.5]]]), tensor([[[0.3, -0.2], [1.0, 1.0], [-0.5, 2.0]]]), tensor([[[1.0]]])
+    return [
+        Case("one pair and its own two negatives", (*one, 2)),
+        Case("two blocks of three centres, four contexts, two negatives", (*blocks(2, 3, 4, 2, 3, 0.5), 5)),
+        Case("four of everything", (*blocks(4, 4, 4, 4, 4, 0.7), 1)),
+        Case("more negatives than contexts, in float32", (*blocks(3, 2, 3, 8, 5, 0.6, "float32"), 5)),
+    ]
+
+
+def new_word_cases(rng: np.random.Generator) -> list[Case]:
+    """One step by hand, several, repeated contexts, many steps."""
+    hand = np.array([[1.0, 0.0], [0.0, 2.0]])
+    return [
+        Case("one step from 0", (np.array([0]), np.array([[1]]), hand, 1, 1.0)),
+        Case(
+            "four contexts, ten steps",
+            (rng.integers(6, size=4), rng.integers(6, size=(4, 3)), vectors(rng, 6, 3), 10, 0.3),
+        ),
+        Case(
+            "a context three times", (np.array([2, 2, 1, 2]), rng.integers(5, size=(4, 2)), vectors(rng, 5, 4), 25, 0.2)
+        ),
+        Case(
+            "a hundred steps", (rng.integers(9, size=12), rng.integers(9, size=(12, 5)), vectors(rng, 9, 5), 100, 0.1)
+        ),
+    ]
+
+
+# ---------------------------------------------------------------- properties
+
+
+def sums_kept(args: Args, got: Any, expected: Any) -> str | None:
+    """Nothing that is added gets lost."""
+    M, _, G = args
+    if np.abs(got.sum(0) - M.sum(0) - G.reshape(-1, M.shape[1]).sum(0)).max() > 1e-4 * max(1.0, np.abs(G).sum()):
+        return "Something got lost or came twice: the column sums must grow by the column sums of G."
+    return None
+
+
+def pairs_of(tokens: np.ndarray, starts: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and outside word of every pair, by loops."""
+    c, o = [], []
+    for begin, end in itertools.pairwise(starts):
+        for t in range(begin, end):
+            for place in range(max(begin, t - window), min(end, t + window + 1)):
+                if place != t:
+                    c.append(tokens[t])
+                    o.append(tokens[place])
+    return np.array(c), np.array(o)
+
+
+def settings(args: Args) -> dict[str, Any]:
+    """The arguments of `train` by name."""
+    names = ("tokens", "starts", "n_words", "rng", "d", "window", "k", "epochs", "lr", "batch")
+    return {"lr": 0.05, "batch": 256} | dict(zip(names, args, strict=False))
+
+
+def steps_counted(args: Args, got: Any, expected: Any) -> str | None:
+    """As many losses as steps; the first, with U = 0, is (k + 1) log 2."""
+    losses, first = got[2], (args[6] + 1) * np.log(2)
+    if len(losses) and abs(losses[0] - first) > 1e-3:
+        return (
+            f"With U = 0 every probability is ½ and the first loss is (k + 1) log 2 = {first:.3f}; "
+            f"yours is {losses[0]:.3f}."
+        )
+    return None
+
+
+def start_as_told(args: Args, got: Any, expected: Any) -> str | None:
+    """epochs = 0: V uniform in its box, U = 0."""
+    own = settings(args)
+    if own["epochs"] != 0:
+        return None
+    V, U, _ = got
+    box = 1 / (2 * own["d"])
+    if np.abs(U).max() > 0:
+        return "U starts at 0 everywhere."
+    if np.abs(V).max() > box * (1 + 1e-6):
+        return f"V starts between -1/(2d) and 1/(2d), that is ±{box:.4g}; yours reaches {np.abs(V).max():.4g}."
+    if abs(V.std() / (2 * box / np.sqrt(12)) - 1) > 0.05 or abs(V.mean()) > 0.05 * box:
+        return "V starts uniformly between -1/(2d) and 1/(2d), so about half of its entries are positive."
+    return None
+
+
+def rate_falls(args: Args, got: Any, expected: Any) -> str | None:
+    """One word that only meets itself: to first order, each step multiplies a fixed matrix, so the "
+    "rates can be read."""
+    own = settings(args)
+    if own["n_words"] != 1:
+        return None
+    v, u, steps = 1.0, 0.0, 2 * own["epochs"]
+    for t in range(steps):
+        change = own["lr"] * (1 - t / steps) * (own["k"] - 1) / 2
+        v, u = v - change * u, u - change * v
+    V, U, _ = got
+    ratio = float((U * V).sum() / (V * V).sum())
+    if abs(ratio - u / v) > 0.03 * abs(u / v):
+        return (
+            "Where one word only meets itself, the learning rates can be read from the result; yours do not fall "
+            "linearly "
+            "as lr (1 - t / T) over all steps of all epochs, or the true pair or the negatives are counted otherwise."
+        )
+    return None
+
+
+def one_step_adds_up(args: Args, got: Any, expected: Any) -> str | None:
+    """After one step from U = 0, U says which pairs were taken and which noise words were drawn."""
+    own = settings(args)
+    if own["batch"] < 10**6:
+        return None
+    V, U, _ = (np.asarray(one, dtype=float) for one in got)
+    c, o = pairs_of(own["tokens"], own["starts"], own["window"])
+    true = np.zeros_like(V)
+    np.add.at(true, o, V[c])
+    drawn = true - 2 * U / own["lr"]  # (n, d): for each word the sum of V[c] over its draws as noise
+    wanted = own["k"] * V[c].sum(0)  # (d,)
+    if np.abs(drawn.sum(0) - wanted).max() > 1e-3 * np.abs(wanted).max():
+        return (
+            "After one step on all pairs, the changes of U do not add up: every pair of the window counts once, "
+            "with k noise "
+            "words, and repeated words receive all of their changes."
+        )
+    mean = V[c].mean(0)
+    spread = ((V[c] @ mean) ** 2).mean() / (mean @ mean) ** 2
+    draws = own["k"] * len(c)
+    share = drawn @ mean / (mean @ mean) / draws  # (n,): estimates of the noise distribution
+    counts = np.bincount(own["tokens"], minlength=len(V)) ** 0.75
+    P = counts / counts.sum()
+    off = np.abs(share - P) / np.sqrt(P * spread / draws)
+    if off.max() > SIGMAS:
+        word = int(off.argmax())
+        return f"Word {word} was drawn as noise in {share[word]:.1%} of the draws; U(w)^(3/4)/Z says {P[word]:.1%}."
+    return None
+
+
+def topics_found(args: Args, got: Any, expected: Any) -> str | None:
+    """Words of a topic come to lie together, and the loss ends as low as the solution's."""
+    own = settings(args)
+    if own["n_words"] != 13:
+        return None
+    V, _, losses = got
+    unit = V[:12] / np.maximum(np.linalg.norm(V[:12], axis=1, keepdims=True), 1e-12)
+    cosines, topic = unit @ unit.T, np.arange(12) // 4
+    same = (topic[:, None] == topic) & ~np.eye(12, dtype=bool)
+    if cosines[same].min() < cosines[topic[:, None] != topic].max():
+        return "Words of one topic must end nearer to each other than to those of another; yours do not."
+    end, right = losses[-30:].mean(), expected[2][-30:].mean()
+    if abs(end - right) > 0.1:
+        return f"The loss should end near {right:.2f}; yours ends at {end:.2f}."
+    return None
+
+
+def others_unmoved(args: Args, got: Any, expected: Any) -> str | None:
+    """A block's centre without a pair gets no gradient."""
+    mask = args[2]
+    silent = mask.sum(2) == 0
+    if silent.any() and np.abs(got[0][silent]).max() > 1e-7:
+        return "A centre without any pair (its row of the mask is 0) takes no part: its gradient is 0."
+    return None
+
+
+EXERCISES = (
+    Exercise(
+        id="add-rows",
+        notebook=NOTEBOOK,
+        name="add_rows",
+        title="Adding to repeated rows",
+        points=1,
+        difficulty=2,
+        minutes=10,
+        cases=add_cases,
+        takes=("M", "rows", "G"),
+        returns=("M",),
+        properties=(sums_kept,),
+        hints=(
+            "`M[rows] += G` reads all rows first, adds, and writes them back; of a row that occurs twice the "
+            "last writing "
+            "wins. `np.add.at(M, rows, G)` adds one after the other.",
+            "Work on a copy: `M = M.copy()`.",
+            "On one axis `np.add.at` is about eight times faster: entry (r, j) of M is entry r d + j of `M.ravel()`.",
+        ),
+    ),
+    Exercise(
+        id="sgd-step",
+        notebook=NOTEBOOK,
+        name="sgd_step",
+        title="A step on many pairs",
+        points=3,
+        difficulty=3,
+        minutes=20,
+        cases=step_cases,
+        takes=("V", "U", "c", "o", "negatives", "lr"),
+        returns=("V", "U", "loss"),
+        requires=("add-rows",),
+        hints=(
+            "`words = np.column_stack([o, negatives])` is (B, 1 + k), and `U[words]` is (B, 1 + k, d). The scores are "
+            "`np.einsum('bd,bkd->bk', V[c], U[words])`.",
+            "g = s(scores) - y with y = 1 in column 0. dv of pair b is Σ_k g_bk u_bk, du of its word k is g_bk v_b.",
+            "Compute both gradients before you change anything, then `add_rows(V, c, -lr * dv)`, and for U the "
+            "same with "
+            "`words` and du, (B, 1 + k, d).",
+        ),
+    ),
+    Exercise(
+        id="sgd-pass",
+        notebook=NOTEBOOK,
+        name="sgd_pass",
+        title="Once over all pairs",
+        points=1,
+        difficulty=1,
+        minutes=8,
+        cases=pass_cases,
+        takes=("V", "U", "c", "o", "negatives", "first_rate", "last_rate", "batch"),
+        returns=("V", "U", "losses"),
+        requires=("sgd-step",),
+        hints=(
+            "T = ceil(m / batch) is `-(-m // batch)`; batch t holds the pairs from t · batch to (t + 1) · batch.",
+            "A slice may reach beyond the end of an array: the last batch is shorter by itself.",
+        ),
+    ),
+    Exercise(
+        id="train",
+        notebook=NOTEBOOK,
+        name="train",
+        title="The whole trainer",
+        points=3,
+        difficulty=3,
+        minutes=25,
+        cases=train_cases,
+        takes=("tokens", "starts", "n_words", "rng", "d", "window", "k", "epochs", "lr", "batch"),
+        returns=("V", "U", "losses"),
+        by_property=("V", "U", "losses"),
+        properties=(steps_counted, start_as_told, rate_falls, one_step_adds_up, topics_found),
+        time_limit=20.0,
+        requires=("training-pairs", "noise-distribution", "noise-sampler", "sgd-pass"),
+        hints=(
+            "`np.split(tokens, starts[1:-1])` is the list of sentences. In every epoch, put them in the order of "
+            "`rng.permutation(len(sentences))`, join them, and make tokens' new starts from their lengths.",
+            "Epoch e of E goes from the rate lr (1 - e / E) down to lr (1 - (e + 1) / E): these are the two rates of "
+            "`sgd_pass`.",
+            "All noise of an epoch at once: `draw_noise(noise, (len(c), k), rng)`.",
+        ),
+    ),
+    Exercise(
+        id="block-gradients",
+        notebook=NOTEBOOK,
+        name="block_gradients",
+        title="Shared negatives, as matrix products",
+        points=2,
+        difficulty=3,
+        minutes=20,
+        cases=block_cases,
+        takes=("v", "u", "mask", "k"),
+        returns=("dv", "du"),
+        properties=(others_unmoved,),
+        hints=(
+            "`v @ u.mT` is (b, n, w + s): every centre of a block against all its contexts and negatives.",
+            "The first w columns of g = s(scores) - y have y = 1 and count where the mask says; the last s have "
+            "y = 0 and "
+            "count k / s times the number of the centre's pairs, `mask.sum(2, keepdim=True)`.",
+            "With g weighted like that, dv = g u and du = gᵀ v: `g @ u` and `g.mT @ v`.",
+        ),
+    ),
+    Exercise(
+        id="new-word",
+        notebook=NOTEBOOK,
+        name="new_word",
+        title="A word that was not there",
+        points=2,
+        difficulty=2,
+        minutes=12,
+        cases=new_word_cases,
+        takes=("contexts", "negatives", "U", "n_steps", "lr"),
+        returns=("v",),
+        hints=(
+            "All contexts (y = 1) and all negatives (y = 0) in one array of m + m k words: their rows of U are "
+            "the features "
+            "of a logistic regression, y the labels, v the weights.",
+            "The gradient is `(s(U[words] @ v) - y) @ U[words] / m`.",
+        ),
+    ),
+)

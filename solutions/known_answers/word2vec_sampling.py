@@ -1,0 +1,642 @@
+"""The author's half of notebook 02, parts C and D: known mistakes, and other right answers."""
+
+import numpy as np
+import torch
+from scipy.special import expit
+
+from course_utils.authoring import KnownAnswers
+
+known = KnownAnswers("02_word2vec")
+S = known.solution
+
+
+# ---------------------------------------------------------------- negative-sampling
+
+
+def ns(v_c, words, y, U, dU_of=None, g_of=None):
+    """Loss and gradients of logistic regressions of y on words, with parts exchanged."""
+    scores = U[words] @ v_c
+    g = expit(scores) - y if g_of is None else g_of(expit(scores), y)
+    dU = np.zeros_like(U)
+    if dU_of is None:
+        np.add.at(dU, words, np.outer(g, v_c))
+    else:
+        dU_of(dU, words, np.outer(g, v_c))
+    return np.logaddexp(0, (1 - 2 * y) * scores).sum(), g @ U[words], dU
+
+
+def with_truth(o, negatives):
+    """Words with the true one first, and y."""
+    return np.append(o, negatives), np.append(1.0, np.zeros(len(negatives)))
+
+
+@known.mistake(
+    "negative-sampling",
+    "s where s − y belongs",
+    "The gradients use s(u · v) for the true word too, where s − 1 belongs: true pairs are pushed apart like noise.",
+)
+def _(v_c, o, negatives, U):
+    return ns(v_c, *with_truth(o, negatives), U, g_of=lambda s, y: s)
+
+
+@known.mistake("negative-sampling", "sign flipped", "Both gradients have the wrong sign: they would let the loss grow.")
+def _(v_c, o, negatives, U):
+    loss, dv, dU = S.negative_sampling(v_c, o, negatives, U)
+    return loss, -dv, -dU
+
+
+@known.mistake(
+    "negative-sampling",
+    "repeated negatives once",
+    "A negative drawn twice counts twice, but `dU[words] += ...` adds only once: np.add.at adds each time.",
+)
+def _(v_c, o, negatives, U):
+    def once(dU, words, values):
+        dU[words] += values
+
+    return ns(v_c, *with_truth(o, negatives), U, dU_of=once)
+
+
+@known.mistake(
+    "negative-sampling",
+    "negatives without their minus",
+    "For a negative the loss is −log s(−u · v): the minus inside is missing, so noise is pulled near.",
+)
+def _(v_c, o, negatives, U):
+    words, y = with_truth(o, negatives)
+    return ns(v_c, words, np.ones_like(y), U)
+
+
+@known.mistake("negative-sampling", "mean over the negatives", "The k negatives are summed, not averaged.")
+def _(v_c, o, negatives, U):
+    scores = U[negatives] @ v_c
+    dU, k = np.zeros_like(U), len(negatives)
+    np.add.at(dU, negatives, np.outer(expit(scores), v_c) / k)
+    dU[o] += (expit(U[o] @ v_c) - 1) * v_c
+    dv = (expit(U[o] @ v_c) - 1) * U[o] + expit(scores) @ U[negatives] / k
+    return np.logaddexp(0, -U[o] @ v_c) + np.logaddexp(0, scores).mean(), dv, dU
+
+
+@known.mistake(
+    "negative-sampling",
+    "only the true word",
+    "The negatives are missing: without them every score may grow without end.",
+)
+def _(v_c, o, negatives, U):
+    return S.negative_sampling(v_c, o, negatives[:0], U)
+
+
+@known.mistake(
+    "negative-sampling",
+    "the true word is no negative",
+    "A negative that happens to be the true word is left out; here it counts like the others.",
+)
+def _(v_c, o, negatives, U):
+    return S.negative_sampling(v_c, o, negatives[negatives != o], U)
+
+
+@known.mistake(
+    "negative-sampling",
+    "overflow",
+    "log s(x) is −inf where s(x) is rounded to 0: use log(1 + e^(−x)) by np.logaddexp(0, −x).",
+)
+def _(v_c, o, negatives, U):
+    _loss, dv, dU = S.negative_sampling(v_c, o, negatives, U)
+    with np.errstate(all="ignore"):
+        naive = -np.log(expit(U[o] @ v_c)) - np.log(expit(-(U[negatives] @ v_c))).sum()
+    return naive, dv, dU
+
+
+@known.alternative("negative-sampling", "loops")
+def _(v_c, o, negatives, U):
+    dU, dv, loss = np.zeros_like(U), np.zeros_like(v_c), 0.0
+    for word, y in [(o, 1), *((w, 0) for w in negatives)]:
+        score = float(U[word] @ v_c)
+        loss += np.logaddexp(0, -score if y else score)
+        dU[word] += (expit(score) - y) * v_c
+        dv += (expit(score) - y) * U[word]
+    return loss, dv, dU
+
+
+@known.alternative("negative-sampling", "positive and negative apart, counts of the negatives")
+def _(v_c, o, negatives, U):
+    times = np.bincount(negatives, minlength=len(U))  # (n,)
+    scores = U @ v_c
+    g = times * expit(scores)
+    g[o] -= expit(-scores[o])
+    return np.logaddexp(0, -scores[o]) + times @ np.logaddexp(0, scores), U.T @ g, np.outer(g, v_c)
+
+
+@known.alternative("negative-sampling", "torch's own gradients")
+def _(v_c, o, negatives, U):
+    v, U = torch.tensor(v_c, requires_grad=True), torch.tensor(U, requires_grad=True)
+    softplus = torch.nn.functional.softplus
+    loss = softplus(-(U[o] @ v)) + softplus(U[torch.from_numpy(negatives)] @ v).sum()
+    loss.backward()
+    return loss.item(), v.grad.numpy(), U.grad.numpy()
+
+
+# ---------------------------------------------------------------- noise-distribution
+
+
+@known.mistake(
+    "noise-distribution",
+    "power 1",
+    "These are plain frequencies; the power ¾ is missing, which gives rare words more weight.",
+)
+def _(counts):
+    return counts / counts.sum()
+
+
+@known.mistake(
+    "noise-distribution", "uniform", "All words have the same probability; it should be proportional to U(w)^(3/4)."
+)
+def _(counts):
+    return np.full(len(counts), 1 / len(counts))
+
+
+@known.mistake(
+    "noise-distribution",
+    "not divided by Z",
+    "The power of the frequencies no longer sums to 1: divide by Z, the sum of the powers.",
+)
+def _(counts):
+    return (counts / counts.sum()) ** 0.75
+
+
+@known.mistake("noise-distribution", "times ¾", "You multiply by ¾; it is the exponent: U(w)^(3/4).")
+def _(counts):
+    return 0.75 * counts / counts.sum()
+
+
+@known.mistake("noise-distribution", "power 4/3", "The exponent is 4/3; with ¾ rare words come more often, not less.")
+def _(counts):
+    return counts ** (4 / 3) / (counts ** (4 / 3)).sum()
+
+
+@known.alternative("noise-distribution", "frequencies first")
+def _(counts):
+    powers = np.power(counts / counts.sum(), 3 / 4)
+    return powers / powers.sum()
+
+
+@known.alternative("noise-distribution", "loops and square roots")
+def _(counts):
+    powers = [np.sqrt(count) * np.sqrt(np.sqrt(count)) for count in counts.tolist()]
+    return np.array([power / sum(powers) for power in powers])
+
+
+# ---------------------------------------------------------------- noise-sampler
+
+
+@known.mistake("noise-sampler", "uniform", "All words come equally often: the weights are not used.")
+def _(weights, shape, rng):
+    return rng.integers(len(weights), size=shape)
+
+
+@known.mistake(
+    "noise-sampler", "one draw repeated", "Neighbouring draws are the same word: draw a random number for each of them."
+)
+def _(weights, shape, rng):
+    cdf = np.cumsum(weights)
+    row = np.searchsorted(cdf / cdf[-1], rng.random(shape[0] // 100 + 1), side="right")
+    return np.resize(np.repeat(row, 100), shape)
+
+
+@known.mistake(
+    "noise-sampler",
+    "off by one",
+    "Every word is one too high: searchsorted counts the ends *before* the place, which is the number already.",
+)
+def _(weights, shape, rng):
+    return S.draw_noise(weights, shape, rng) + 1
+
+
+@known.mistake(
+    "noise-sampler",
+    "weights not normalised",
+    "The ends do not reach from 0 to 1, but your random places do: divide by the sum of the weights.",
+)
+def _(weights, shape, rng):
+    return np.searchsorted(np.cumsum(weights), rng.random(shape), side="right").clip(max=len(weights) - 1)
+
+
+@known.mistake(
+    "noise-sampler",
+    "weights not summed up",
+    "searchsorted needs growing ends: the cumulative sum of the weights, not the weights.",
+)
+def _(weights, shape, rng):
+    return np.searchsorted(np.sort(weights / weights.sum()), rng.random(shape), side="right").clip(max=len(weights) - 1)
+
+
+@known.mistake(
+    "noise-sampler",
+    "the power once more",
+    "The weights are what they are: the power ¾ has been taken before, not here.",
+)
+def _(weights, shape, rng):
+    return S.draw_noise(weights**0.75, shape, rng)
+
+
+@known.alternative("noise-sampler", "rng.choice")
+def _(weights, shape, rng):
+    return rng.choice(len(weights), size=shape, p=weights / weights.sum())
+
+
+@known.alternative("noise-sampler", "a large table, as in word2vec's program")
+def _(weights, shape, rng):
+    table = np.repeat(np.arange(len(weights)), np.round(1e6 * weights / weights.sum()).astype(int))
+    return table[rng.integers(len(table), size=shape)]
+
+
+@known.alternative("noise-sampler", "the largest of weighted exponentials")
+def _(weights, shape, rng):
+    with np.errstate(divide="ignore"):
+        scores = np.log(weights) + rng.gumbel(size=(*shape, len(weights)))
+    return scores.argmax(-1)
+
+
+known.equivalent(
+    "noise-sampler",
+    "line 9: `np.searchsorted(cdf / cdf[-1], rng.random(shape), side='right')` -> `np.searchsorted(cdf / cdf[-1], rng.random(shape))`",
+    "The side matters only where a random number equals an end exactly, with a probability of about 1e-16.",
+)
+
+
+# ---------------------------------------------------------------- subsampling
+
+
+@known.mistake(
+    "subsampling",
+    "discarding returned",
+    "These are the probabilities of discarding a word; asked are those of keeping it, or rare words vanish.",
+)
+def _(counts, t):
+    paper, code = S.keep_probabilities(counts, t)
+    return 1 - paper, 1 - code
+
+
+@known.mistake(
+    "subsampling",
+    "formulas exchanged",
+    "The two are exchanged: the paper has the root alone, its program the root plus t / f.",
+)
+def _(counts, t):
+    return S.keep_probabilities(counts, t)[::-1]
+
+
+@known.mistake("subsampling", "not cut off at 1", "For rare words the formulas exceed 1: cut them off there.")
+def _(counts, t):
+    f = counts / counts.sum()
+    return np.sqrt(t / f), np.sqrt(t / f) + t / f
+
+
+@known.mistake("subsampling", "counts for frequencies", "f is a share of all words; you used the counts themselves.")
+def _(counts, t):
+    return np.minimum(np.sqrt(t / counts), 1), np.minimum(np.sqrt(t / counts) + t / counts, 1)
+
+
+@known.mistake("subsampling", "root forgotten", "t / f stands under a square root in both formulas.")
+def _(counts, t):
+    r = t * counts.sum() / counts
+    return np.minimum(r, 1), np.minimum(2 * r, 1)
+
+
+@known.mistake(
+    "subsampling",
+    "fraction turned over",
+    "The fraction is turned over: √(t / f), so that frequent words are kept less often.",
+)
+def _(counts, t):
+    r = counts / counts.sum() / t
+    return np.minimum(np.sqrt(r), 1), np.minimum(np.sqrt(r) + r, 1)
+
+
+@known.alternative("subsampling", "loops")
+def _(counts, t):
+    paper, code = [], []
+    for count in counts:
+        f = float(count) / float(sum(counts))
+        paper.append(min(1.0, (t / f) ** 0.5))
+        code.append(min(1.0, (t / f) ** 0.5 + t / f))
+    return np.array(paper), np.array(code)
+
+
+@known.alternative("subsampling", "as word2vec's program writes it")
+def _(counts, t):
+    f = counts / counts.sum()
+    return 1 - np.maximum(0, 1 - np.sqrt(t / f)), ((np.sqrt(f / t) + 1) * (t / f)).clip(max=1)
+
+
+# ---------------------------------------------------------------- optimal-scores
+
+
+@known.mistake("optimal-scores", "not shifted", "The shift − log k is missing.")
+def _(X, P, k):
+    return S.optimal_scores(X, P, 1)
+
+
+@known.mistake("optimal-scores", "shifted upwards", "log k is subtracted: more negatives push scores down.")
+def _(X, P, k):
+    return S.optimal_scores(X, P, 1 / k)
+
+
+@known.mistake("optimal-scores", "k for log k", "You subtract k itself; it is log k.")
+def _(X, P, k):
+    return S.optimal_scores(X, P, 1) - k
+
+
+@known.mistake(
+    "optimal-scores",
+    "noise along the wrong axis",
+    "P belongs to the outside words, the columns: `P[:, None]` divides the rows.",
+)
+def _(X, P, k):
+    with np.errstate(divide="ignore"):
+        return np.log(X / (k * X.sum(1, keepdims=True) * P[:, None]))
+
+
+@known.mistake("optimal-scores", "all pairs for a row's", "X[c].sum() is the sum of row c, not of the whole matrix.")
+def _(X, P, k):
+    with np.errstate(divide="ignore"):
+        return np.log(X / (k * X.sum() * P))
+
+
+@known.mistake("optimal-scores", "column sums", "X[c].sum() is the sum of a row (axis 1); these are columns' sums.")
+def _(X, P, k):
+    with np.errstate(divide="ignore"):
+        return np.log(X / (k * X.sum(0) * P))
+
+
+@known.mistake(
+    "optimal-scores",
+    "zeros made positive",
+    "Where two words never meet the best score is −inf, not 0: nothing holds it back.",
+)
+def _(X, P, k):
+    scores = S.optimal_scores(X, P, k)
+    return np.where(np.isinf(scores), 0, scores)
+
+
+@known.alternative("optimal-scores", "loops")
+def _(X, P, k):
+    def one(c, o):
+        return np.log(X[c, o] / X[c].sum() / P[o]) - np.log(k) if X[c, o] else -np.inf
+
+    return np.array([[one(c, o) for o in range(len(P))] for c in range(len(X))])
+
+
+@known.alternative("optimal-scores", "torch, logarithms apart")
+def _(X, P, k):
+    X, P = torch.from_numpy(X), torch.from_numpy(P)
+    return X.log() - X.sum(1, keepdim=True).log() - P.log() - np.log(k)
+
+
+known.equivalent(
+    "optimal-scores",
+    "line 8: `np.errstate(divide='ignore')` -> `np.errstate()`",
+    "The numbers are the same; only NumPy's warning is no longer silenced.",
+)
+
+
+# ---------------------------------------------------------------- nearest-words
+
+
+def ranked(scores, word, k):
+    """The k largest scores without `word`."""
+    order = np.argsort(-scores)
+    order = order[order != word][:k]
+    return order, scores[order]
+
+
+@known.mistake("nearest-words", "the word itself", "The first neighbour is the word itself: leave it out.")
+def _(W, word, k):
+    unit = W / np.linalg.norm(W, axis=1, keepdims=True)
+    cosines = unit @ unit[word]
+    ids = np.argsort(-cosines)[:k]
+    return ids, cosines[ids]
+
+
+@known.mistake(
+    "nearest-words",
+    "products for cosines",
+    "These are plain scalar products, in which long vectors win: divide by both lengths.",
+)
+def _(W, word, k):
+    return ranked(W @ W[word], word, k)
+
+
+@known.mistake("nearest-words", "the farthest", "The smallest cosines come first: sort from the largest.")
+def _(W, word, k):
+    unit = W / np.linalg.norm(W, axis=1, keepdims=True)
+    ids, cosines = ranked(-(unit @ unit[word]), word, k)
+    return ids, -cosines
+
+
+@known.mistake(
+    "nearest-words",
+    "Euclidean neighbours",
+    "These are the nearest by Euclidean distance; only the direction should count.",
+)
+def _(W, word, k):
+    ids, distances = ranked(-np.linalg.norm(W - W[word], axis=1), word, k)
+    return ids, -distances
+
+
+@known.mistake(
+    "nearest-words",
+    "only one length divided",
+    "You divide by the candidates' lengths only, so these are no cosines yet: the word's own length is missing.",
+)
+def _(W, word, k):
+    return ranked(W @ W[word] / np.linalg.norm(W, axis=1), word, k)
+
+
+@known.mistake("nearest-words", "columns scaled", "The columns are scaled to length 1, not the rows (axis=1).")
+def _(W, word, k):
+    unit = W / np.linalg.norm(W, axis=0)
+    return ranked(unit @ unit[word], word, k)
+
+
+@known.alternative("nearest-words", "loops")
+def _(W, word, k):
+    def cosine(a, b):
+        return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+
+    found = sorted(((cosine(W[word], w), i) for i, w in enumerate(W) if i != word), reverse=True)[:k]
+    return np.array([i for _, i in found]), np.array([value for value, _ in found])
+
+
+@known.alternative("nearest-words", "torch's topk in float32")
+def _(W, word, k):
+    unit = torch.nn.functional.normalize(torch.tensor(W, dtype=torch.float32))
+    cosines = unit @ unit[word]
+    cosines[word] = -torch.inf
+    best = cosines.topk(k)
+    return best.indices.numpy(), best.values.numpy()
+
+
+# ---------------------------------------------------------------- analogy
+
+
+def answers(W, a, b, c, unit=True, exclude=("a", "b", "c"), signs=(-1, 1, 1)):
+    """Analogy answers with parts exchanged."""
+    W = W / np.linalg.norm(W, axis=1, keepdims=True) if unit else W
+    scores = (signs[0] * W[a] + signs[1] * W[b] + signs[2] * W[c]) @ W.T
+    for name, words in zip("abc", (a, b, c), strict=True):
+        if name in exclude:
+            scores[np.arange(len(words)), words] = -np.inf
+    return scores.argmax(1)
+
+
+@known.mistake(
+    "analogy",
+    "query words stay",
+    "The query words are among the candidates, and mostly one of them wins: exclude a, b and c.",
+)
+def _(W, a, b, c):
+    return answers(W, a, b, c, exclude=())
+
+
+@known.mistake(
+    "analogy",
+    "rows not at unit length",
+    "The vectors keep their lengths, so that long ones win: scale all rows to length 1 first.",
+)
+def _(W, a, b, c):
+    return answers(W, a, b, c, unit=False)
+
+
+@known.mistake(
+    "analogy",
+    "literal denominator",
+    "You divide by the length of the target, which is the same for all candidates and changes nothing: the rows themselves must have length 1.",
+)
+def _(W, a, b, c):
+    scores = (W[b] - W[a] + W[c]) @ W.T / np.linalg.norm(W[b] - W[a] + W[c], axis=1, keepdims=True)
+    return np.where(np.isfinite(scores), scores, 0).argmax(1)
+
+
+@known.mistake(
+    "analogy", "a and b exchanged", "The target is w_b − w_a + w_c; you take w_a − w_b + w_c, the step the other way."
+)
+def _(W, a, b, c):
+    return answers(W, a, b, c, signs=(1, -1, 1))
+
+
+@known.mistake("analogy", "sum for difference", "a is subtracted: w_b − w_a + w_c, not the sum of all three.")
+def _(W, a, b, c):
+    return answers(W, a, b, c, signs=(1, 1, 1))
+
+
+@known.mistake(
+    "analogy", "only c excluded", "Only c is excluded; b (and a) often come nearest and are no answers either."
+)
+def _(W, a, b, c):
+    return answers(W, a, b, c, exclude=("c",))
+
+
+@known.mistake(
+    "analogy",
+    "candidates not at unit length",
+    "The target is made of unit vectors, but the candidates keep their lengths.",
+)
+def _(W, a, b, c):
+    unit = W / np.linalg.norm(W, axis=1, keepdims=True)
+    scores = (unit[b] - unit[a] + unit[c]) @ W.T
+    for words in (a, b, c):
+        scores[np.arange(len(words)), words] = -np.inf
+    return scores.argmax(1)
+
+
+@known.alternative("analogy", "question by question")
+def _(W, a, b, c):
+    unit, found = W / np.sqrt((W * W).sum(1))[:, None], []
+    for i, j, k in zip(a, b, c, strict=True):
+        scores = unit @ unit[j] - unit @ unit[i] + unit @ unit[k]
+        found.append(max((x for x in range(len(W)) if x not in (i, j, k)), key=lambda x: scores[x]))
+    return np.array(found)
+
+
+@known.alternative("analogy", "torch in float32, target at unit length too")
+def _(W, a, b, c):
+    normalize = torch.nn.functional.normalize
+    unit = normalize(torch.tensor(W, dtype=torch.float32))
+    a, b, c = (torch.from_numpy(words) for words in (a, b, c))
+    scores = normalize(unit[b] - unit[a] + unit[c]) @ unit.T
+    scores.scatter_(1, torch.stack([a, b, c], 1), -torch.inf)
+    return scores.argmax(1).numpy()
+
+
+# ---------------------------------------------------------------- analogy-accuracy
+
+
+@known.mistake(
+    "analogy-accuracy",
+    "unknown questions dropped",
+    "The questions that cannot be asked have vanished from the total: report how many there are.",
+)
+def _(questions, words, W):
+    right, asked, _ = S.analogy_accuracy(questions, words, W)
+    return right, asked, asked
+
+
+@known.mistake(
+    "analogy-accuracy",
+    "unknown questions counted as asked",
+    "A question with an unknown word was not asked, so it does not count as asked.",
+)
+def _(questions, words, W):
+    right, _, total = S.analogy_accuracy(questions, words, W)
+    return right, total, total
+
+
+@known.mistake(
+    "analogy-accuracy",
+    "the answer need not be known",
+    "You only look whether a, b and c are known; with an unknown answer a question cannot be asked either.",
+)
+def _(questions, words, W):
+    right, _, total = S.analogy_accuracy(questions, words, W)
+    return right, sum(all(word in words for word in q[:3]) for q in questions), total
+
+
+@known.mistake("analogy-accuracy", "share for number", "Return the number of right answers, not their share.")
+def _(questions, words, W):
+    right, asked, total = S.analogy_accuracy(questions, words, W)
+    return right / max(asked, 1), asked, total
+
+
+@known.mistake(
+    "analogy-accuracy", "any word known", "A question can be asked only if *all* four of its words are known."
+)
+def _(questions, words, W):
+    right, _, total = S.analogy_accuracy(questions, words, W)
+    return right, sum(any(word in words for word in q) for q in questions), total
+
+
+@known.alternative("analogy-accuracy", "one question at a time")
+def _(questions, words, W):
+    right = asked = 0
+    for question in questions:
+        if set(question) <= set(words):
+            a, b, c, d = (np.array([words.index(word)]) for word in question)
+            right, asked = right + int(S.analogy(W, a, b, c)[0] == d[0]), asked + 1
+    return right, asked, len(questions)
+
+
+@known.alternative("analogy-accuracy", "numbers with -1 for unknown")
+def _(questions, words, W):
+    index = {word: i for i, word in enumerate(words)}
+    rows = np.array([[index.get(word, -1) for word in q] for q in questions])
+    rows = rows[(rows >= 0).all(1)]
+    right = (S.analogy(W, *rows[:, :3].T) == rows[:, 3]).sum()
+    return np.int64(right), len(rows), len(questions)
+
+
+known.equivalent(
+    "analogy-accuracy",
+    "line 13: `int((analogy(W, a, b, c) == d).sum())` -> `(analogy(W, a, b, c) == d).sum()`",
+    "NumPy's integer is as good as Python's.",
+)
