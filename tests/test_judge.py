@@ -154,6 +154,14 @@ def test_a_wrong_form_of_a_later_item_is_said_before_a_wrong_number_of_an_earlie
     assert "Wrong too: Q." in difference.message
 
 
+def test_what_no_float64_can_hold_is_a_wrong_type_and_no_known_mistake():
+    for value in (10**400, -(10**400), np.datetime64("2020-01-01"), np.timedelta64(1, "s")):
+        assert compare(value, 1.0, ("C",), 1e3, ()).kind == "type"
+        assert not agree(value, 1.0, 1e3)
+    told = compare(10**400, 1.0, ("C",), 1e3, ()).message
+    assert told == "C must be a float; yours is an integer beyond the range of float64."
+
+
 class Liar:
     """Claims to be an array, equal to everything, and breaks whoever looks."""
 

@@ -13,6 +13,7 @@ from course_utils.judge import patterns
 from course_utils.values import Foreign
 
 MOST_EXCHANGED = 4  # outputs that are tried in every order
+LARGEST = int(np.finfo(np.float64).max)
 SHOWN = 6  # rows and columns of an array that a message shows
 
 
@@ -36,9 +37,13 @@ def as_plain(value: Any) -> Any:
     Raises TypeError for anything that is no number, array, tensor, string, None, or tuple, list or dict of these.
     """
     kind = type(value)
+    if kind is int and abs(value) > LARGEST:
+        raise TypeError("an integer beyond the range of float64")
     if value is None or kind in (bool, int, float, str):
         return value
     if isinstance_exact(value, np.generic):
+        if value.dtype.kind not in "biufcU":
+            raise TypeError(f"a NumPy scalar of dtype {value.dtype}")
         return np.generic.item(value)
     if isinstance_exact(value, np.ndarray):
         plain = np.ndarray.view(value, np.ndarray)
@@ -72,6 +77,8 @@ def describe(value: Any) -> str:
         return "None (is a return missing?)"
     if type(value) is Foreign:
         return value.description
+    if type(value) is int and abs(value) > LARGEST:
+        return "an integer beyond the range of float64"
     if isinstance_exact(value, np.ndarray):
         plain = np.ndarray.view(value, np.ndarray)
         return f"an array of shape {plain.shape}" + ("" if plain.dtype.kind in "biufc" else f" and dtype {plain.dtype}")
