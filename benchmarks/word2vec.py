@@ -254,7 +254,7 @@ RUNNERS = {"torch": run_torch, "gensim": run_gensim}
 @app.command()
 def docstrings(
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 5,
-    threads: Annotated[int, typer.Option(help="Torch's threads; gensim always has two workers.")] = 1,
+    threads: Annotated[int, typer.Option(help="Torch's threads; gensim always has two workers.")] = 2,
     device: Annotated[str, typer.Option(help="cpu or cuda, for torch.")] = "cpu",
     method: Annotated[list[str] | None, typer.Option(help="torch or gensim; both by default.")] = None,
     out: Annotated[Path, typer.Option(help="File to write.")] = PROJECT / "results" / "word2vec_benchmark.json",
