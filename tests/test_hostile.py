@@ -1,4 +1,4 @@
-"""Answers that know the grader gain no point, harm no other submission, and show no hidden input."""
+"""Hostile answers gain no point, harm no other submission, leave nothing behind, and show no hidden input."""
 
 import dataclasses
 import functools
@@ -14,7 +14,7 @@ from handed_in import as_bytes, cell_of, released
 from hostile.attack import MARK, SETUP, Attack, submission
 from sandboxed import need_namespaces
 
-from course_utils.grading import intake, session
+from course_utils.grading import intake, marking, session
 from course_utils.grading.intake import Cell
 from course_utils.grading.marking import Marker
 from course_utils.grading.reference import Reference
@@ -29,6 +29,7 @@ HONEST = ("perplexity", "joint-affinities", "kl-divergence")
 INTERNALS = re.compile(
     r"Traceback|site-packages|<cell|zygote|seccomp|pidfd|WireError|JSON|(?<![\w.<])/(?:work|usr|root|home|tmp)/"
 )
+REACHED = re.compile(r"RuntimeError: (found|made|done)")
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +61,7 @@ def marker(zygote, reference) -> Marker:
 @pytest.fixture(autouse=True)
 def _less_patience(monkeypatch):
     monkeypatch.setattr(session, "LEEWAY", 1.0)
+    monkeypatch.setattr(marking, "LOAD_SECONDS", 8.0)
 
 
 @pytest.fixture(scope="session")
@@ -116,9 +118,28 @@ def test_attack(marker, honest, name):
     for text in texts:
         assert len(text) <= 4000
         assert not INTERNALS.search(text), text
+        assert not REACHED.search(text), text
         assert all(char.isprintable() or char == "\n" for char in text)
     assert mark(marker, honest).points == len(HONEST)
     assert psutil.Process(marker.zygote.process.pid).status() != psutil.STATUS_STOPPED
+
+
+def test_there_are_enough_kinds():
+    assert len(hostile.ALL) >= 200
+
+
+@pytest.mark.parametrize(
+    "name", ["endless loop", "fork bomb", "patched NumPy", "an error in HTML", "a structure without end", "nothing"]
+)
+def test_an_attack_spares_the_exercises_that_it_does_not_touch(marker, reference, name):
+    attacked = hostile.ALL[f"machine: {name}"].submission(name)
+    right = [cell for cell in reference.cells if cell.exercise in HONEST]
+    assert mark(marker, dataclasses.replace(attacked, cells=(*attacked.cells[:-1], *right))).points == len(HONEST)
+
+
+def test_a_right_answer_with_an_attack_beside_it_earns_what_it_deserves(marker):
+    source = f"def squared_distances(X):\n    np.{MARK} = True\n    return ((X[:, None] - X[None]) ** 2).sum(-1)\n"
+    assert mark(marker, submission("both", Cell(SETUP), Cell(source, "squared-distances"))).points == 1
 
 
 # ---------------------------------------------------------------- what the next submission finds

@@ -1,9 +1,10 @@
-"""Hostile answers to `perplexity` that know the grader's code: they forge, ask, lie and hide, beyond `attacks`."""
+"""Hostile answers, by theme. All are bounded in count and time, end by themselves, and name no outside address."""
 
-from hostile import definitions, follow_through, forgery, limits, returned
+from hostile import definitions, follow_through, forgery, limits, machine, returned
 from hostile.attack import Attack
 
 THEMES = {
+    "machine": machine.ATTACKS,
     "forgery": forgery.ATTACKS,
     "follow-through": follow_through.ATTACKS,
     "returned": returned.ATTACKS,

@@ -1,12 +1,13 @@
-"""Attacks on the grader, as bodies of `squared_distances(X)` that return a wrong matrix or nothing.
+"""Attacks on the machine, the process and the wire, as bodies of `squared_distances(X)`, and as other definitions.
 
-All are bounded in count and time and end by themselves; none names an address outside the machine. `IMPORTS` and the
-helpers stand in a cell of their own above. What an attack finds it returns, so that a find would show as points.
+`HELPERS` stand in a cell of their own above. An attack that reaches anything raises a RuntimeError that says so.
 """
 
 import textwrap
 
-IMPORTS = '''
+from hostile.attack import Attack, attack
+
+HELPERS = '''
 import ctypes, gc, mmap, os, signal, socket, struct, subprocess, sys, threading, time
 import numpy as np
 
@@ -252,7 +253,7 @@ BODIES = {
     "fork hooks": "os.register_at_fork(after_in_child=lambda: os._exit(0)); return wrong(X)",
     "the kernel's keyring": """
         libc = ctypes.CDLL(None, use_errno=True)
-        key = libc.syscall(248, b"user", b"left", b"behind", 6, -4)
+        key = libc.syscall(248, b"user", b"MARK", b"behind", 6, -4)
         return wrong(X) if key == -1 else np.array([key])
     """,
     "System V shared memory": """
@@ -261,11 +262,11 @@ BODIES = {
         return wrong(X)
     """,
     "a POSIX queue": """
-        number = ctypes.CDLL("librt.so.1").mq_open(b"/left", os.O_CREAT | os.O_RDWR, 0o600, None)
+        number = ctypes.CDLL("librt.so.1").mq_open(b"/MARK", os.O_CREAT | os.O_RDWR, 0o600, None)
         if number != -1: raise RuntimeError("made")
         return wrong(X)
     """,
-    "POSIX shared memory": "open('/dev/shm/left', 'w').close(); return wrong(X)",
+    "POSIX shared memory": "open('/dev/shm/MARK', 'w').close(); return wrong(X)",
     "limits and scheduling of the zygote": """
         import resource
         for number in (1, os.getppid()):
@@ -297,12 +298,12 @@ BODIES = {
         return wrong(X)
     """,
     "state for the next submission": """
-        np.left_behind = sys.left_behind = True
-        with open("left_behind", "w") as file: file.write("x")
+        np.MARK = sys.MARK = True
+        with open("MARK", "w") as file: file.write("x")
         return wrong(X)
     """,
     "state of the last submission": """
-        if hasattr(np, "left_behind") or hasattr(sys, "left_behind") or os.path.exists("left_behind"):
+        if hasattr(np, "MARK") or hasattr(sys, "MARK") or os.path.exists("MARK"):
             raise RuntimeError("found")
         return wrong(X)
     """,
@@ -351,7 +352,7 @@ BODIES = {
     """,
     "a malicious pickle": """
         class Evil:
-            def __reduce__(self): return (os.system, ("touch /tmp/left_behind",))
+            def __reduce__(self): return (os.system, ("touch /tmp/MARK",))
         return Evil()
     """,
     "a subclass of ndarray": """
@@ -415,6 +416,16 @@ DEFINITIONS = {
 }
 
 
-def body(source: str) -> str:
-    """The cell that answers `squared_distances` with an attack."""
-    return "def squared_distances(X):\n" + textwrap.indent(textwrap.dedent(source).strip(), "    ") + "\n"
+def by_body(source: str) -> Attack:
+    """An attack by what `squared_distances` does."""
+    inside = textwrap.indent(textwrap.dedent(source).strip(), "    ")
+    return attack(f"def squared_distances(X):\n{inside}\n", "", "squared-distances", HELPERS)
+
+
+def by_definition(source: str) -> Attack:
+    """An attack by what stands above a wrong answer."""
+    return attack("def squared_distances(X):\n    return wrong(X)\n", "", "squared-distances", HELPERS + source)
+
+
+ATTACKS = {name: by_body(source) for name, source in BODIES.items()}
+ATTACKS |= {name: by_definition(source) for name, source in DEFINITIONS.items()}
