@@ -86,8 +86,8 @@ def sigma_explorer(distances: np.ndarray, *, title: str = "How far one point loo
     shown = min(len(d), 60)
 
     def affinities(sigma: float) -> np.ndarray:
-        weights = np.exp(-(d**2 - d[0] ** 2) / (2 * sigma**2))
-        return weights / weights.sum()
+        p = np.exp(-(d**2 - d[0] ** 2) / (2 * sigma**2))
+        return p / p.sum()
 
     def draw(sigma: float) -> plots.Picture:
         p = affinities(sigma)

@@ -162,8 +162,8 @@ def chatter(n: int, number: dict[str, int], forms: list[np.ndarray], rng: np.ran
 
 def zipf(n: int, offset: float = 2.7) -> np.ndarray:
     """Probabilities (n,) that fall with the rank r as 1/(r + offset). Source: Zipf's law in Mandelbrot's form."""
-    weights = 1 / (np.arange(n) + offset)
-    return weights / weights.sum()
+    frequencies = 1 / (np.arange(n) + offset)
+    return frequencies / frequencies.sum()
 
 
 def truths(classes: list[list[list[str]]]) -> Questions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -167,16 +166,13 @@ def sums_kept(args: Args, got: Any, expected: Any) -> str | None:
     return None
 
 
-def pairs_of(tokens: np.ndarray, starts: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and outside word of every pair, by loops."""
-    c, o = [], []
-    for begin, end in itertools.pairwise(starts):
-        for t in range(begin, end):
-            for place in range(max(begin, t - window), min(end, t + window + 1)):
-                if place != t:
-                    c.append(tokens[t])
-                    o.append(tokens[place])
-    return np.array(c), np.array(o)
+def met(tokens: np.ndarray, starts: np.ndarray, window: int, n_words: int) -> np.ndarray:
+    """How often each two words are a pair, (n_words, n_words)."""
+    band = np.tri(len(tokens), k=window)
+    sentence = np.searchsorted(starts, np.arange(len(tokens)), side="right")
+    together = band * band.T * (sentence == sentence[:, None]) - np.eye(len(tokens))
+    words = np.eye(n_words)[tokens]  # (tokens, n_words)
+    return words.T @ together @ words
 
 
 def settings(args: Args) -> dict[str, Any]:
@@ -213,8 +209,7 @@ def start_as_told(args: Args, got: Any, expected: Any) -> str | None:
 
 
 def rate_falls(args: Args, got: Any, expected: Any) -> str | None:
-    """One word that only meets itself: to first order, each step multiplies a fixed matrix, so the "
-    "rates can be read."""
+    """One word that only meets itself: each step multiplies a fixed matrix, to first order, so rates can be read."""
     own = settings(args)
     if own["n_words"] != 1:
         return None
@@ -226,9 +221,8 @@ def rate_falls(args: Args, got: Any, expected: Any) -> str | None:
     ratio = float((U * V).sum() / (V * V).sum())
     if abs(ratio - u / v) > 0.03 * abs(u / v):
         return (
-            "Where one word only meets itself, the learning rates can be read from the result; yours do not fall "
-            "linearly "
-            "as lr (1 - t / T) over all steps of all epochs, or the true pair or the negatives are counted otherwise."
+            "Where one word only meets itself, the learning rates can be read from the result; yours do not fall as "
+            "lr (1 - t / T) over all steps of all epochs, or the true pair or the negatives are counted otherwise."
         )
     return None
 
@@ -239,20 +233,18 @@ def one_step_adds_up(args: Args, got: Any, expected: Any) -> str | None:
     if own["batch"] < 10**6:
         return None
     V, U, _ = (np.asarray(one, dtype=float) for one in got)
-    c, o = pairs_of(own["tokens"], own["starts"], own["window"])
-    true = np.zeros_like(V)
-    np.add.at(true, o, V[c])
-    drawn = true - 2 * U / own["lr"]  # (n, d): for each word the sum of V[c] over its draws as noise
-    wanted = own["k"] * V[c].sum(0)  # (d,)
+    X = met(own["tokens"], own["starts"], own["window"], len(V))
+    times = X.sum(1)  # (n,): how often each word is a centre
+    drawn = X @ V - 2 * U / own["lr"]  # (n, d): for each word the sum of V[c] over its draws as noise
+    wanted = own["k"] * times @ V  # (d,)
     if np.abs(drawn.sum(0) - wanted).max() > 1e-3 * np.abs(wanted).max():
         return (
-            "After one step on all pairs, the changes of U do not add up: every pair of the window counts once, "
-            "with k noise "
-            "words, and repeated words receive all of their changes."
+            "After one step on all pairs, the changes of U do not add up: every pair of the window counts once, with k "
+            "noise words, and repeated words receive all of their changes."
         )
-    mean = V[c].mean(0)
-    spread = ((V[c] @ mean) ** 2).mean() / (mean @ mean) ** 2
-    draws = own["k"] * len(c)
+    mean = times @ V / times.sum()
+    spread = times @ (V @ mean) ** 2 / times.sum() / (mean @ mean) ** 2
+    draws = own["k"] * times.sum()
     share = drawn @ mean / (mean @ mean) / draws  # (n,): estimates of the noise distribution
     counts = np.bincount(own["tokens"], minlength=len(V)) ** 0.75
     P = counts / counts.sum()
