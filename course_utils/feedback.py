@@ -78,8 +78,7 @@ def tell(
         sentences.append(f"It calls {names}, not solved yet: mend that first.")
     if attempts >= 2:
         sentences.append(f'If you are stuck, `hint("{exercise.id}")` gives the next hint.')
-    given = zip(exercise.takes, case.args, strict=True)
-    blocks = [(f"input {name}", show(as_plain_argument(value))) for name, value in given]
+    blocks = [(f"input {name}", show(as_plain_argument(value))) for name, value in exercise.named(case.args)]
     if difference.expected:
         blocks.append(("expected", difference.expected))
     if difference.got:

@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from course_utils import exercises
+import pytest
+
+from course_utils import exercises, feedback, frozen
 from course_utils.build import build
+from course_utils.grading import marking
+from course_utils.judge import Outcome, judge
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,6 +26,18 @@ def test_every_specification_holds():
     assert done.returncode == 0, done.stdout + done.stderr
     shown = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("✓")}
     assert shown == set(exercises.all_by_id())
+
+
+@pytest.mark.parametrize("exercise", exercises.all_by_id().values(), ids=exercises.all_by_id())
+def test_every_case_that_fails_can_be_shown_with_its_inputs(exercise):
+    answers = frozen.load(exercise.id)
+    outcomes = [Outcome(value=None) for _ in answers.cases]
+    verdict = judge(exercise, answers.cases, outcomes)
+    assert not verdict.passed
+    assert exercise.takes[0] in str(feedback.tell(verdict, answers, outcomes, 1, []))
+    for index, case in enumerate(answers.cases):
+        labels = [label for label, _ in marking.blocks(exercise, case, verdict, index)]
+        assert labels[: len(case.args)] == [f"input {name}" for name in exercise.takes[: len(case.args)]]
 
 
 def test_the_solutions_ran_without_warnings():

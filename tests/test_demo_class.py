@@ -63,8 +63,9 @@ def test_there_is_one_folder_a_student_and_the_truth_lies_beside_them(made, trut
     assert {path.name for path in (made / "submissions").iterdir()} == set(truth)
     assert len(truth) == STUDENTS
     for student, told in truth.items():
-        (file,) = (made / "submissions" / student).iterdir()
-        assert file.name == told["notebooks"][NAME]["file"]
+        assert list(told["notebooks"]) == list(exercises.MODULES)
+        files = {path.name for path in (made / "submissions" / student).iterdir()}
+        assert files == {one["file"] for one in told["notebooks"].values()}
 
 
 def test_the_truth_covers_every_exercise(truth):

@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 from sample_project import NAME, ROOT, SampleProject
 
+from course_utils.grading import desk
 from course_utils.grading.demo_class import make_class
 from course_utils.grading.desk import Settings
 from course_utils.grading.gradebook import Gradebook
+from course_utils.grading.intake import Submission
 from course_utils.grading.run import GRADEBOOK, grade
 
 RIGHT = "    return x / x.sum()\n"
@@ -64,6 +66,21 @@ def recorded(out: Path) -> int:
             return database.execute("SELECT count(*) FROM submission").fetchone()[0]
     except sqlite3.Error:
         return 0
+
+
+def test_a_fault_of_the_grader_is_one_submission_s_and_is_said(monkeypatch):
+    class Faulty:
+        def mark(self, submission):
+            raise IndexError("no such row")
+
+        def unmarked(self, submission, why):
+            return why
+
+    monkeypatch.setattr(desk, "desk", lambda settings: Faulty())
+    told = desk.mark(Settings("a seed"), Submission("Ada", "a.ipynb", "0", None, NAME))
+    assert told == (
+        "It could not be graded: the grader itself failed at it (IndexError: no such row). A person has to look at it."
+    )
 
 
 # ---------------------------------------------------------------- one small class

@@ -350,7 +350,10 @@ def tsne_cases(rng: np.random.Generator) -> list[Case]:
     """Clusters in five dimensions, at two perplexities."""
     clusters = np.repeat(6 * rng.normal(size=(3, 5)), 16, axis=0) + rng.normal(size=(48, 5))
     return [
-        Case("48 points in three clusters, perplexity 8, 150 iterations", (clusters, 8.0, 150, 50)),
+        # A wrong map need not settle: 150 iterations can make a last digit that differs visible.
+        Case(
+            "48 points in three clusters, perplexity 8, 150 iterations", (clusters, 8.0, 150, 50), names_mistakes=False
+        ),
         Case("30 points, perplexity 5, 100 iterations", (points(rng, 30, 4), 5.0, 100, 30)),
         Case("30 points, perplexity 5, two iterations: the map is still the start", (points(rng, 30, 4), 5.0, 2, 2)),
     ]

@@ -64,6 +64,10 @@ class Exercise:
     time_limit: float = 5.0  # seconds, for all public cases together
     library: Callable[..., Any] | None = field(default=None, compare=False)  # a library's version, for `earlier`
 
+    def named(self, args: tuple[Any, ...]) -> list[tuple[str, Any]]:
+        """A case's arguments with their names; a case may leave out the last ones, which then have their defaults."""
+        return list(zip(self.takes, args, strict=False))
+
     @property
     def dots(self) -> str:
         """Difficulty as filled and empty dots, e.g. ●●○○."""

@@ -17,9 +17,11 @@ from course_utils.grading.reference import Reference
 from course_utils.grading.results import SubmissionResult
 from course_utils.grading.sandbox.launch import Mode, Zygote
 from course_utils.grading.sandbox.limits import Limits
+from course_utils.run import last_line
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 LOST = "It could not be graded: the sandbox itself ended twice under it. A person has to look at it."
+FAULT = "It could not be graded: the grader itself failed at it ({}). A person has to look at it."
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ reference_of = functools.cache(Reference)
 def mark(settings: Settings, submission: Submission, before: SubmissionResult | None = None) -> SubmissionResult:
     """Mark a submission, or with `before` what timed out in it once more, at the desk of this process.
 
-    A sandbox that has ended is started again; under which it ends twice, a submission is left to a person. Raises
-    CourseError where no sandbox can be started, or where the controls find it open.
+    A sandbox that has ended is started again; a submission under which it ends twice, or at which the grader fails, is
+    left to a person: nobody else is to suffer from it. Raises CourseError where no sandbox can be started, or where the
+    controls find it open.
     """
     for _ in range(2):
         marker = desk(settings)
@@ -58,7 +61,9 @@ def mark(settings: Settings, submission: Submission, before: SubmissionResult | 
             if marker.zygote.alive():
                 raise
             close()
-    return marker.unmarked(submission, LOST)
+        except Exception as error:
+            return before or marker.unmarked(submission, FAULT.format(last_line(error)))
+    return before or marker.unmarked(submission, LOST)
 
 
 def desk(settings: Settings) -> Marker:

@@ -447,8 +447,7 @@ def verdict_of(exercise: Exercise, cases: list[JudgedCase], outcomes: list[Outco
 
 def blocks(exercise: Exercise, case: JudgedCase, verdict: Verdict, index: int) -> tuple[tuple[str, str], ...]:
     """Inputs, expected and got of one case that failed, as (label, text)."""
-    given = zip(exercise.takes, case.args, strict=True)
-    found = [(f"input {name}", show(as_plain_argument(value))) for name, value in given]
+    found = [(f"input {name}", show(as_plain_argument(value))) for name, value in exercise.named(case.args)]
     difference = verdict.cases[index].difference
     if difference is not None and difference.expected:
         found.append(("expected", difference.expected))

@@ -36,7 +36,7 @@ class Replay:
     def blocks(self, index: int) -> list[tuple[str, str]]:
         """Input, expected and got of one case, as (label, text)."""
         case = self.cases[index]
-        given = zip(self.exercise.takes, case.args, strict=True)
+        given = self.exercise.named(case.args)
         found = [(f"input {name}", show(as_plain_argument(value))) for name, value in given]
         return [*found, ("expected", shown_value(case.expected)), ("got", self.got(index))]
 
