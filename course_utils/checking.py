@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import inspect
 import os
@@ -43,14 +44,19 @@ class CheckResult(float):
 
 
 results_of_cell: list[CheckResult] = []  # of the checks that the notebook's cell has made so far
+unmade: dict[str, str] = {}  # names that cells could not make, with the function for want of which
 
 
-def check(exercise_id: str = "") -> CheckResult:
+def check(exercise_id: str = "", *others: object) -> CheckResult:
     """Judge the learner's function for an exercise on its public cases; returns the points, shown as feedback.
 
     Never raises: whatever is wrong, in the call or in the learner's function, becomes one clear sentence and 0 points.
     """
     try:
+        if others:
+            raise CourseError(
+                f"`check` takes one exercise: write `check({exercise_id!r})`, and one check for each other."
+            )
         exercise = exercises.get(exercise_id)
         function = find_function(exercise, _caller_names())
         result = check_function(exercise, function)
@@ -191,28 +197,43 @@ def soften_stubs(shell: Any) -> None:
     """Let a cell that calls an unsolved exercise say so in one sentence instead of a traceback."""
 
     def explain(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, **options: Any) -> None:
-        sentence = sentence_for(error)
-        if sentence is None:
+        found = unsolved_for(error)
+        if found is None:
             shell.showtraceback((kind, error, trace), **options)
             return
         from IPython.display import display
 
+        name, sentence = found
+        unmade.update(dict.fromkeys(names_made_in(shell.user_ns["In"][-1]), name))
         display(notice(sentence))
 
     shell.set_custom_exc((NotImplementedError, NameError), explain)
 
 
-def sentence_for(error: BaseException) -> str | None:
-    """What to say where an error comes from an exercise that is not solved, or whose cell was not run; else None."""
+def unsolved_for(error: BaseException) -> tuple[str, str] | None:
+    """The function for want of which a cell failed, and what to say; None where no exercise is to blame."""
     if isinstance(error, NameError):
-        names = {exercise.name for exercise in exercises.all_by_id().values()}
-        if error.name not in names:
+        if error.name in unmade:
+            name = unmade[error.name]
+            told = f"This cell needs `{error.name}`, which a cell above makes as soon as `{name}` is solved."
+            return name, told
+        if error.name not in {exercise.name for exercise in exercises.all_by_id().values()}:
             return None
-        return f"This cell needs `{error.name}`, which is not defined yet: run the cell above that defines it first."
+        told = f"This cell needs `{error.name}`, which is not defined yet: run the cell above that defines it first."
+        return error.name, told
     exercise = exercises.all_by_id().get(str(error).partition(":")[0]) or exercise_that_raised(error)
     if exercise is None:
         return None
-    return f"This cell needs `{exercise.name}`, which is not written yet: solve that exercise first."
+    return exercise.name, f"This cell needs `{exercise.name}`, which is not written yet: solve that exercise first."
+
+
+def names_made_in(source: str) -> set[str]:
+    """The names that a cell would give to something; none of a cell that cannot be read."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a magic
+        return set()
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def exercise_that_raised(error: BaseException) -> Exercise | None:

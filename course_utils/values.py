@@ -38,6 +38,17 @@ class SeededGenerator(np.random.Generator):
         super().__init__(np.random.PCG64(seed))
         self.seed = seed
 
+    def spawn(self, n_children: int) -> list[np.random.Generator]:
+        """Independent generators; these have no seed of their own that could be written down."""
+        return [np.random.Generator(child) for child in self.bit_generator.spawn(n_children)]
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was drawn or spawned since the start."""
+        fresh = np.random.PCG64(self.seed)
+        spawned = self.bit_generator.seed_seq.n_children_spawned
+        return spawned == 0 and self.bit_generator.state == fresh.state
+
 
 @dataclass(frozen=True)
 class Foreign:

@@ -220,6 +220,11 @@ def test_importing_the_package_is_light():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 
+def test_check_takes_one_exercise():
+    said = check("tsne", "perplexity").text
+    assert said == "`check` takes one exercise: write `check('tsne')`, and one check for each other."
+
+
 def test_cells_that_need_an_unsolved_exercise_say_so_without_a_traceback():
     code = """
 from IPython.core.interactiveshell import InteractiveShell
@@ -231,11 +236,17 @@ stub = "    raise NotImplementedError('replace this line by your solution')"  # 
 shell.run_cell("def perplexity(P):\\n" + stub + "\\nperplexity(1)")
 shell.run_cell("raise NotImplementedError('my own')")
 shell.run_cell("unknown_name")
+shell.run_cell("first, (second, _) = 1, squared_distances(3)", store_history=True)
+shell.run_cell("third = second + 1", store_history=True)
+shell.run_cell("print(third)", store_history=True)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "This cell needs `squared_distances`, which is not defined yet" in done.stdout
     assert "This cell needs `tsne`, which is not written yet" in done.stdout
     assert "This cell needs `perplexity`, which is not written yet" in done.stdout
+    made = "which a cell above makes as soon as `squared_distances` is solved"
+    assert f"This cell needs `second`, {made}" in done.stdout
+    assert f"This cell needs `third`, {made}" in done.stdout
     assert done.stdout.count("Traceback") == 2
     assert "my own" in done.stdout
     assert "unknown_name" in done.stdout

@@ -6,6 +6,7 @@ import torch
 
 from course_utils.exercises import Case, Exercise
 from course_utils.judge import JudgedCase, Outcome, agree, compare, judge
+from course_utils.judge.verdict import difference_of
 
 RIGHT = np.arange(1.0, 10).reshape(3, 3) ** 1.5
 
@@ -160,6 +161,41 @@ def test_what_no_float64_can_hold_is_a_wrong_type_and_no_known_mistake():
         assert not agree(value, 1.0, 1e3)
     told = compare(10**400, 1.0, ("C",), 1e3, ()).message
     assert told == "C must be a float; yours is an integer beyond the range of float64."
+
+
+def test_numbers_that_are_free_must_still_be_numbers():
+    expected = (np.ones(3), 2.0)
+    assert compare((5 * np.ones(3), 7.0), expected, ("Y", "C"), 1e3, ("Y", "C")) is None
+    told = compare((np.array([1.0, np.nan, 1.0]), 7.0), expected, ("Y", "C"), 1e3, ("Y", "C"))
+    assert told.kind == "nan"
+    assert told.message.startswith("Y has NaN")
+    assert compare((np.ones(3), np.nan), expected, ("Y", "C"), 1e3, ("Y", "C")).kind == "nan"
+
+
+def test_integers_are_told_by_place_and_not_by_ratio():
+    expected = np.array([3, 6, 9])
+    assert "too large by the same amount everywhere, 1" in compare(expected + 1, expected, ("ids",), 1e3, ()).message
+    assert "differs in 3 of 3 entries" in compare(2 * expected, expected, ("ids",), 1e3, ()).message
+    assert "differs in 1 of 1 entries" in compare(np.array([4]), np.array([3]), ("ids",), 1e3, ()).message
+
+
+def test_a_column_is_called_flipped_only_where_it_is():
+    expected = np.array([[0.0, 0.0], [0.2877, -np.inf]])
+    assert "flipped" not in compare(np.array([[0.0, 0.0], [0.415, -np.inf]]), expected, ("S",), 1e3, ()).message
+    plain = np.array([[1.0, 2.0], [3.0, 5.0]])
+    assert "sign of column 1 flipped" in compare(plain * [1, -1], plain, ("S",), 1e3, ()).message
+
+
+def drawing(*idle):
+    """The difference of a right value whose call left these arguments, generators, idle."""
+    made = exercise(takes=("n", "rng"), draws_from=("rng",), returns=("x",))
+    case = JudgedCase("one", (3, 0), 1.0, {})
+    return difference_of(made, case, Outcome(value=1.0, idle=idle))
+
+
+def test_random_numbers_must_come_from_the_generator_that_is_given():
+    assert drawing() is None
+    assert "drew nothing from `rng`" in drawing(1).message
 
 
 class Liar:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from course_utils import run
+from course_utils.values import SeededGenerator
 
 
 def test_inputs_are_copies_and_changes_are_reported():
@@ -39,6 +40,15 @@ def sleep_long():
 def loop():
     while True:
         pass
+
+
+def test_a_generator_from_which_nothing_is_drawn_is_told():
+    args = (SeededGenerator(3),)
+    assert run.call(lambda rng: 1.0, args, 1.0).idle == (0,)
+    assert run.call(lambda rng: np.random.default_rng(0).random(), args, 1.0).idle == (0,)
+    assert run.call(lambda rng: rng.random(), args, 1.0).idle == ()
+    assert run.call(lambda rng: rng.spawn(2)[1].random(), args, 1.0).idle == ()
+    assert run.call(lambda rng: rng.random(), args, 1.0).value == run.call(lambda rng: rng.random(), args, 1.0).value
 
 
 @pytest.mark.skipif(not hasattr(__import__("signal"), "setitimer"), reason="needs interval timers, which Windows lacks")

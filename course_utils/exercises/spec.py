@@ -56,6 +56,7 @@ class Exercise:
     condition: float = 1e3
     properties: tuple[Property, ...] = ()
     by_property: tuple[str, ...] = ()  # outputs that are not compared number by number
+    draws_from: tuple[str, ...] = ()  # arguments that are generators, of which every case needs random numbers
     requires: tuple[str, ...] = ()  # ids of the exercises whose functions this one calls
     # How many entries an array may have, from the arguments; None in cases so small that breaking the rule is not seen.
     largest: Callable[[tuple[Any, ...]], int | None] = any_size

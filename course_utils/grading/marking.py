@@ -470,13 +470,16 @@ def read_outcome(fields: Any, arguments: int) -> Outcome | None:
         return None
     if not (limit is None or type(limit) is float) or type(changed) is not tuple:
         return None
-    if not all(type(index) is int and 0 <= index < arguments for index in changed):
+    idle = fields["idle"]
+    if type(idle) is not tuple:
+        return None
+    if not all(type(index) is int and 0 <= index < arguments for index in (*changed, *idle)):
         return None
     measured = {name: fields[name] for name in ("largest", "held")}
     if not all(type(number) is int and number >= 0 for number in measured.values()):
         return None
     plain = {name: text and shown(text) for name, text in texts.items()}
-    return Outcome(value=fields["value"], line=line, timed_out=limit, changed=changed, **measured, **plain)
+    return Outcome(value=fields["value"], line=line, timed_out=limit, changed=changed, idle=idle, **measured, **plain)
 
 
 def reply_texts(reply: dict[str, Any], key: str, most: int = 20) -> list[str]:

@@ -14,7 +14,7 @@ from course_utils.values import Foreign
 
 MOST_EXCHANGED = 4  # outputs that are tried in every order
 LARGEST = int(np.finfo(np.float64).max)
-SHOWN = 6  # rows and columns of an array that a message shows
+SHOWN = 8  # rows and columns of an array that a message shows
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def compare(
     return (
         _type_difference(name, got, expected)
         or _shape_difference(name, as_plain(got), as_plain(expected))
-        or (None if name in skip else _value_difference(name, as_plain(got), as_plain(expected), condition))
+        or _value_difference(name, as_plain(got), as_plain(expected), None if name in skip else condition)
     )
 
 
@@ -224,20 +224,26 @@ def _shape_difference(name: str, got: Any, expected: Any) -> Difference | None:
     return Difference("shape", f"{name} must have shape {expected.shape}; yours has shape {got.shape}{hint}.")
 
 
-def _value_difference(name: str, got: Any, expected: Any, condition: float) -> Difference | None:
+def _value_difference(name: str, got: Any, expected: Any, condition: float | None) -> Difference | None:
+    """What differs in the numbers; with no `condition` they are free, but for NaN."""
     if isinstance(expected, str | bool) or expected is None:
-        if got == expected:
+        if got == expected or condition is None:
             return None
         return Difference("values", f"{name} must be {expected!r}.", show(expected), show(got))
-    tolerance = allowed(condition, expected, got)
     wanted = np.asarray(expected, dtype=np.float64)
     given = np.asarray(got, dtype=np.float64)
     unexpected_nan = np.isnan(given) & ~np.isnan(wanted)
     if unexpected_nan.any():
         return Difference("nan", f"{name} {patterns.nan_place(unexpected_nan)}.", show(expected), show(got))
+    if condition is None:
+        return None
+    tolerance = allowed(condition, expected, got)
     wrong = differs(given, wanted, tolerance)
     if not wrong.any():
         return None
+    if isinstance(expected, np.ndarray) and expected.dtype.kind in "iu":
+        what = patterns.explain_integers(given, wanted, wrong)
+        return Difference("values", f"{name} {what}.", show(expected), show(got))
     kind = "near" if wanted.ndim and patterns.is_near(given, wanted) else "values"
     return Difference(kind, f"{name} {patterns.explain(given, wanted, wrong, tolerance)}.", show(expected), show(got))
 

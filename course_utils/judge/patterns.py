@@ -70,7 +70,7 @@ def explain(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray, tolerance:
     shift = _constant(got - expected, tolerance * max(scale, 1e-300))
     if shift is not None:
         return f"is too {'large' if shift > 0 else 'small'} by the same amount everywhere, {abs(shift):.4g}"
-    flipped = _flipped_column(got, expected, tolerance)
+    flipped = _flipped_column(got, expected, tolerance * scale)
     if flipped is not None:
         return f"has the sign of column {flipped} flipped"
     for axis, line in ((1, "row"), (0, "column")):
@@ -82,6 +82,14 @@ def explain(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray, tolerance:
         if _near(np.sqrt(np.abs(got)), expected, tolerance * scale):
             return "is the square of what is expected"
     return f"{size}: {_places(wrong)}"
+
+
+def explain_integers(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray) -> str:
+    """How integers differ, as the end of a sentence. They may be numbers of rows or words: ratios say nothing then."""
+    shift = _constant(got - expected, 0.5)
+    if shift is not None and len(np.unique(expected)) >= 3:
+        return f"is too {'large' if shift > 0 else 'small'} by the same amount everywhere, {abs(shift):.4g}"
+    return f"differs in {int(wrong.sum())} of {wrong.size} entries: {_places(wrong)}"
 
 
 def is_near(got: np.ndarray, expected: np.ndarray) -> bool:
@@ -152,11 +160,10 @@ def _ratio_along(got: np.ndarray, expected: np.ndarray, axis: int, tolerance: fl
     return all(_ratio(a, b, tolerance) is not None for a, b in lines)
 
 
-def _flipped_column(got: np.ndarray, expected: np.ndarray, tolerance: float) -> int | None:
+def _flipped_column(got: np.ndarray, expected: np.ndarray, allowance: float) -> int | None:
     """The one column of a matrix whose sign is flipped, where the others are right."""
     if got.ndim != 2 or got.shape[1] < 2:
         return None
-    allowance = tolerance * np.abs(expected).max()
     same = [_near(a, b, allowance) for a, b in zip(got.T, expected.T, strict=True)]
     wrong = [index for index, right in enumerate(same) if not right]
     if len(wrong) != 1 or not _near(-got[:, wrong[0]], expected[:, wrong[0]], allowance):

@@ -27,6 +27,7 @@ class Outcome:
     line: int | None = None
     timed_out: float | None = None  # the limit in seconds
     changed: tuple[int, ...] = ()  # which arguments the call changed in place
+    idle: tuple[int, ...] = ()  # which arguments are generators from which nothing was drawn
     printed: str = ""
     warned: str = ""
     largest: int = 0  # where memory was measured: entries of the largest torch tensor, and ...
@@ -112,6 +113,12 @@ def difference_of(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Dif
             "changed",
             f"Your function changed its argument {which} in place: work on a copy, the caller still needs it.",
         )
+    for index in outcome.idle:
+        if exercise.takes[index] in exercise.draws_from:
+            name = exercise.takes[index]
+            return Difference(
+                "property", f"Your function drew nothing from `{name}`: random numbers must come from it."
+            )
     difference = compare(outcome.value, case.expected, exercise.returns, exercise.condition, exercise.by_property)
     if difference is not None and difference.kind in ("type", "shape", "dtype", "nan"):
         return difference
