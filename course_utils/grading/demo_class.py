@@ -204,11 +204,16 @@ def answer_of_kind(course: Course, exercise_id: str, kind: str, rng: random.Rand
 
 
 def attacks(course: Course, what: list[str], rng: random.Random) -> dict[str, Answer]:
-    """The attacks, each in place of an answer; one that finds no place is left out."""
+    """The attacks, each in place of an answer; one that finds no place is left out.
+
+    They are functions, which where a class is asked for would never be called; one that strikes `first` needs no call.
+    """
     placed: dict[str, Answer] = {}
+    functions = [one for one in course.pools if not exercises.get(one).use]
+    leaves = [one for one in course.leaves if one in functions]
     for name in what:
         attack = ATTACKS[name]
-        places = list(course.pools)[:1] if attack.first else course.leaves if attack.lasting else list(course.pools)
+        places = list(course.pools)[:1] if attack.first else leaves if attack.lasting else functions
         free = [one for one in places if one not in placed]
         if free:
             exercise_id = rng.choice(free)
@@ -233,7 +238,7 @@ def strange(answer: Answer, answers: Mapping[str, Answer]) -> bool:
 def undone(course: Course, exercise_id: str, answers: Mapping[str, Answer]) -> bool:
     """Whether two errors undo each other: a wrong answer that passes, since it calls another wrong one."""
     exercise = exercises.get(exercise_id)
-    own = dict(authoring.load_solution(course.name).functions[exercise_id].__globals__)
+    own = dict(authoring.load_solution(course.name).namespaces[exercise_id])
     for one in itertools.takewhile(lambda one: one != exercise_id, answers):
         own.pop(exercises.get(one).name, None)
         with contextlib.suppress(SyntaxError):
