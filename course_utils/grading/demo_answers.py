@@ -262,9 +262,9 @@ def define(source: str, exercise: Exercise, namespace: Mapping[str, Any]) -> aut
 
 def holds(answer: Answer, name: str, exercise: Exercise, namespace: Mapping[str, Any], public: FrozenAnswers) -> bool:
     """Whether a rewritten answer is judged as the known one is, and gets in the way of no other cell."""
-    if takes_names(answer.source, exercise, namespace):
-        return False
     try:
+        if takes_names(answer.source, exercise, namespace):
+            return False
         verdict = marks(exercise, define(answer.source, exercise, namespace), public)
     except Exception:
         return False  # it needs what a learner's notebook does not have
@@ -275,9 +275,9 @@ def holds(answer: Answer, name: str, exercise: Exercise, namespace: Mapping[str,
 
 def takes_names(source: str, exercise: Exercise, namespace: Mapping[str, Any]) -> bool:
     """Whether a cell binds a name, other than its function's, to something else than the notebook does."""
-    own: dict[str, Any] = {}
+    own = dict(namespace)  # which a class needs where it is defined
     exec(compile(source, "<cell>", "exec"), own)
-    del own["__builtins__"], own[exercise.name]
+    del own[exercise.name]
     taken = {**vars(builtins), **namespace}
     return any(name in taken and taken[name] is not value for name, value in own.items())
 

@@ -7,7 +7,8 @@ and yet right, some no readable notebooks, some hostile.
 `truth.json` says for each student by name: `kind`, `what` in a few words, and for each notebook its `file`, the
 `problem` where that cannot be read as a notebook of the course (else null), and for each exercise the `points` that it
 must earn, the `mistake` that it must be named after (null: none, or any), and the `answer` that stands there. A right
-function that fails only because it calls the student's own wrong one keeps its points, by follow-through.
+function that fails only because it calls the student's own wrong one keeps its points, by follow-through; nobody
+answers what is built on an own wrong class.
 """
 
 from __future__ import annotations
@@ -165,6 +166,9 @@ def choose(course: Course, kind: str, what: list[str], rng: random.Random) -> di
         answers |= {one: answer_of_kind(course, one, _draw(ERROR_KINDS, rng), rng) for one in sorted(some)}
     if kind == "weak":
         answers = {one: answer_of_kind(course, one, _draw(WEAK_KINDS, rng), rng) for one in ids}
+    for exercise_id, answer in answers.items():  # follow-through answers no class, so what is built on one may fail
+        if any(exercises.get(one).use and not answers[one].right for one in answer.calls):
+            answers[exercise_id] = answer_of_kind(course, exercise_id, "stub", rng)
     for exercise_id, answer in answers.items():
         if answer.kind in ("mistake", "mutant") and tainted(answer, answers) and undone(course, exercise_id, answers):
             answers[exercise_id] = answer_of_kind(course, exercise_id, "stub", rng)
