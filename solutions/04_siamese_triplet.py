@@ -1068,8 +1068,8 @@ def batch_all(D, identity, margin):
     same = identity[:, None] == identity
     positive = same & ~torch.eye(len(D), dtype=torch.bool, device=D.device)
     valid = positive[:, :, None] & ~same[:, None, :]  # (n, n, n)
-    losses = (D[:, :, None] - D[:, None, :] + margin).clamp(min=0)
-    losing = valid & (losses > 0)
+    losses = D[:, :, None] - D[:, None, :] + margin
+    losing = valid & (losses > 0)  # what is left out below counts as max(..., 0) = 0
     return (losses * losing).sum() / losing.sum().clamp(min=1), losing.sum() / valid.sum()
     ### END SOLUTION
 
@@ -1119,8 +1119,9 @@ def batch_gradient(E, a, p, n, margin):
     loss = mean of triplet_losses(E[a], E[p], E[n], margin). Returns (loss, dE), dE = d loss / dE: (k, d).
     """
     ### BEGIN SOLUTION
+    dA, dP, dN = triplet_gradients(E[a], E[p], E[n], margin)
     dE = np.zeros_like(E)
-    for rows, gradient in zip((a, p, n), triplet_gradients(E[a], E[p], E[n], margin), strict=True):
+    for rows, gradient in ((a, dA), (p, dP), (n, dN)):
         np.add.at(dE, rows, gradient / len(a))
     return triplet_losses(E[a], E[p], E[n], margin).mean(), dE
     ### END SOLUTION

@@ -30,13 +30,13 @@ ERROR_TYPES = frozenset(
 
 # What an error says when it is a limit that was met, by a part of its text.
 LIMIT_SENTENCES = {
-    "MemoryError": "Your function needed more than the {memory} MiB of memory that a submission may use.",
-    "can't allocate memory": "Your function needed more than the {memory} MiB of memory that a submission may use.",
-    "[Errno 27]": "Your function wrote a file of more than the {file_size} MiB that a submission may write.",
-    "[Errno 28]": "Your function filled the {scratch} MiB of scratch space that a submission has.",
-    "[Errno 24]": "Your function opened more than the {files} files that a submission may have open.",
-    "can't start new thread": "Your function started more than the {processes} processes and threads it may have.",
-    "[Errno 11]": "Your function started more than the {processes} processes and threads it may have.",
+    "MemoryError": "Your code needed more than the {memory} MiB of memory that a submission may use.",
+    "can't allocate memory": "Your code needed more than the {memory} MiB of memory that a submission may use.",
+    "[Errno 27]": "Your code wrote a file of more than the {file_size} MiB that a submission may write.",
+    "[Errno 28]": "Your code filled the {scratch} MiB of scratch space that a submission has.",
+    "[Errno 24]": "Your code opened more than the {files} files that a submission may have open.",
+    "can't start new thread": "Your code started more than the {processes} processes and threads it may have.",
+    "[Errno 11]": "Your code started more than the {processes} processes and threads it may have.",
 }
 
 
