@@ -40,6 +40,7 @@ EXERCISES += (
         takes=("d", "k", "state", "x"),
         returns=("E", "dC_dW"),
         hints=("Two layers.",),
+        requires=("scale",),
         time_limit=2.0,
     ),
     Exercise(

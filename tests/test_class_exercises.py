@@ -1,6 +1,7 @@
 """Exercises whose answer is a class: judged like functions; what is no such class is told so in a sentence."""
 
 import ast
+import dataclasses
 import random
 import re
 from types import SimpleNamespace
@@ -45,7 +46,8 @@ def defined(source):
 def exercise():
     names = {"modules": modules}
     exec(sample_project.SPEC + class_project.SPEC, names)
-    return next(one for one in names["EXERCISES"] if one.id == "small-net")
+    found = next(one for one in names["EXERCISES"] if one.id == "small-net")
+    return dataclasses.replace(found, requires=())  # an exercise of the sample only
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +221,7 @@ def test_the_check_leaves_torchs_random_numbers_and_gradients_as_they_were(said)
 
 
 def test_what_a_class_draws_is_the_same_every_time(exercise):
-    draws = exercise.__class__(**{**vars(exercise), "use": lambda Net: next(Net(3, 2).parameters()).detach()})
+    draws = dataclasses.replace(exercise, use=lambda Net: next(Net(3, 2).parameters()).detach())
     assert torch.equal(draws.calling(defined(RIGHT))(), draws.calling(defined(RIGHT))())
 
 
@@ -240,6 +242,25 @@ def test_helpers_for_a_contract_without_names():
     assert modules.gradients(modules.output(net, x).sum(), {"x": x})["x"].tolist() == [[2.0, 2.0]]
     with pytest.raises(Misfit, match="has no parameters that torch could train"):
         modules.parameters(nn.Tanh())
+
+
+def unwritten(source):
+    """The error of making a SmallNet, and a function that makes one, where it is a stub."""
+    names = {"nn": nn, "torch": torch}
+    exec(compile(source + "\n\ndef use(x):\n    return SmallNet(3, 2)(x)\n", "<cell 1>", "exec"), names)
+    with pytest.raises(NotImplementedError) as raised:
+        names["use"](torch.zeros(1, 3))
+    return raised.value, names["use"]
+
+
+@pytest.mark.parametrize("said_id", ["small-net: ", ""])  # nbgrader's stubs do not say it
+def test_what_uses_an_unwritten_class_is_told_so(monkeypatch, exercise, said_id):
+    monkeypatch.setattr(checking.exercises, "all_by_id", lambda: {"small-net": exercise})
+    error, use = unwritten(stub(CELL, "small-net").replace("small-net: ", said_id))
+    wanted = "This cell needs `SmallNet`, which is not written yet: solve that exercise first."
+    assert checking.sentence_for(error) == wanted
+    if not said_id:
+        assert checking.unwritten_behind(use) is exercise
 
 
 # ---------------------------------------------------------------- stubs and mutants

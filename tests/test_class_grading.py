@@ -88,6 +88,8 @@ def graded(project, tmp_path_factory):
     folder = tmp_path_factory.mktemp("graded")
     for student, (source, _, _) in CLASSES.items():
         hand_in(project, folder / "submissions", student, small_net=source)
+    scaled = RIGHT.replace("x)))", "x))) * scale(np.ones(3)).sum()")
+    hand_in(project, folder / "submissions", "Oli", scale="def scale(x):\n    return 2 * x", small_net=scaled)
     hand_in(project, folder / "submissions", "Ned", scale="def scale(x):\n    return 2 * x", small_net=RIGHT)
     done = project.course("grade", str(folder / "submissions"), "--out", str(folder / "out"), "--seed", "a seed")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -137,6 +139,13 @@ def test_credit_follows_through_functions_where_a_class_is_right(graded):
     results, _ = graded
     result = results["Ned", "embed-rows"]
     assert (result.points, result.status, result.answered) == (1, "right by follow-through", ("scale",))
+
+
+def test_credit_follows_through_functions_that_a_class_calls(graded):
+    results, _ = graded
+    result = results["Oli", "small-net"]
+    assert (result.points, result.status, result.answered) == (4, "right by follow-through", ("scale",))
+    assert "built on" not in " ".join(results["Oli", "embed-rows"].sentences)
 
 
 def test_replay_of_a_class(graded, project, tmp_path):
