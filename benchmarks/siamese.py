@@ -31,7 +31,16 @@ from course_utils import data, metrics, notebook
 PROJECT = Path(__file__).resolve().parents[1]
 SCRIPT = PROJECT / "solutions" / "04_siamese_triplet.py"
 PIECES = (
-    *("EmbeddingNet", "SiameseHead", "ContrastiveLoss", "to_tensor", "embed", "augmented", "optimiser_of", "train_pairs"),
+    *(
+        "EmbeddingNet",
+        "SiameseHead",
+        "ContrastiveLoss",
+        "to_tensor",
+        "embed",
+        "augmented",
+        "optimiser_of",
+        "train_pairs",
+    ),
     *("pk_batch", "batch_distances", "masks_torch", "mine_semi_hard", "mine_batch_hard", "mine_random", "batch_all"),
     *("mined_loss", "train_triplets"),
 )
@@ -237,7 +246,9 @@ def mining(
             load = load_before()
             found = emoji_run(functions, method, seed, MINING_STEPS, EMOJI["P"])
             runs.append({"method": method, "seed": seed, "load_before": load} | found)
-            print(method, seed, f"recall {found['recall_at_1']:.3f} loss {found['history']['loss'][-1]:.4f}", flush=True)
+            print(
+                method, seed, f"recall {found['recall_at_1']:.3f} loss {found['history']['loss'][-1]:.4f}", flush=True
+            )
     settings = {"held_out": HELD_OUT_SIGNS, "d": D, "margin": 1.0, "steps": MINING_STEPS, "P": EMOJI["P"], "K": 4}
     write(out, "cpu", settings, runs)
 

@@ -23,7 +23,9 @@ def distance_cases(rng: np.random.Generator) -> list[Case]:
     """By hand, equal pictures, as many pairs as dimensions, one pair."""
     same = rng.normal(size=(3, 4))
     return [
-        Case("(0, 0) and (3, 4); (1, 1) and (1, 1)", (np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([[3.0, 4], [1, 1]]))),
+        Case(
+            "(0, 0) and (3, 4); (1, 1) and (1, 1)", (np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([[3.0, 4], [1, 1]]))
+        ),
         Case("five pairs in three dimensions", (rng.normal(size=(5, 3)), rng.normal(size=(5, 3)))),
         Case("as many pairs as dimensions", (rng.normal(size=(4, 4)), rng.normal(size=(4, 4)))),
         Case("equal pairs", (same, same.copy())),
@@ -60,9 +62,7 @@ def rates_cases(rng: np.random.Generator) -> list[Case]:
 def eer_cases(rng: np.random.Generator) -> list[Case]:
     """By hand, all at one distance, apart, the wrong way round, and overlapping."""
     return [
-        Case(
-            "same at 1 and 3, different at 2, 4 and 5", (np.array([1.0, 2, 3, 4, 5]), np.array([0, 1, 0, 1, 1]))
-        ),
+        Case("same at 1 and 3, different at 2, 4 and 5", (np.array([1.0, 2, 3, 4, 5]), np.array([0, 1, 0, 1, 1]))),
         Case("all pairs at one distance: 0.5", (np.full(7, 0.3), np.array([0, 0, 1, 1, 1, 0, 1]))),
         Case("perfectly apart: 0", (np.array([0.1, 0.9, 0.2, 1.5]), np.array([0, 1, 0, 1]))),
         Case("the wrong way round: 1", (np.array([2.0, 0.5, 3.0, 0.7, 1.0]), np.array([0, 1, 0, 1, 1]))),
@@ -70,7 +70,10 @@ def eer_cases(rng: np.random.Generator) -> list[Case]:
         Case("thirty same and seven different pairs", pairs(rng, 30, 7, 0.4)),
         Case(
             "whole numbers, many of them equal",
-            (np.append(rng.integers(1, 6, size=20), rng.integers(3, 9, size=25)).astype(float), np.repeat([0, 1], [20, 25])),
+            (
+                np.append(rng.integers(1, 6, size=20), rng.integers(3, 9, size=25)).astype(float),
+                np.repeat([0, 1], [20, 25]),
+            ),
         ),
     ]
 
@@ -230,7 +233,8 @@ ASKING = (
             "The thresholds are `np.append(-np.inf, np.unique(d))`; at each, gap = far - frr. It rises from -1 to 1.",
             "Let i be the first threshold with gap >= 0 (`np.argmax` of a boolean array finds it). The crossing lies "
             "between i - 1 and i.",
-            "On a straight line from gap[i-1] to gap[i], 0 is reached after the share s = -gap[i-1] / (gap[i] - gap[i-1]) "
+            "On a straight line from gap[i-1] to gap[i], 0 is reached after the share s = -gap[i-1] / (gap[i] - "
+            "gap[i-1]) "
             "of the way; far there is far[i-1] + s (far[i] - far[i-1]).",
         ),
     ),
@@ -271,7 +275,8 @@ MEASURING = (
             "Three boolean (n, n) arrays: `gallery = group[:, None] != group`, `same` for the identity, and both "
             "together.",
             "For each query the distance of its nearest right picture: `np.where(gallery & same, D, np.inf).min(1)`.",
-            "Count the wrong pictures of the gallery that are as near or nearer (<=): fewer than k means found. The mean "
+            "Count the wrong pictures of the gallery that are as near or nearer (<=): fewer than k means found. "
+            "The mean "
             "goes over the queries with `(gallery & same).any(1)`.",
         ),
     ),
@@ -289,7 +294,8 @@ MEASURING = (
         properties=(constant_is_no_answer, is_share),
         hints=(
             "`Q[:, None, :] - S` is (t, n_way, d): each query against its own examples.",
-            "`D[np.arange(t), right]` are the distances of the right ones. A trial is won if it alone is as near as that.",
+            "`D[np.arange(t), right]` are the distances of the right ones. A trial is won if it alone is as near "
+            "as that.",
         ),
     ),
 )

@@ -119,7 +119,11 @@ def score_both_ways(Head: type, d: int, state: dict[str, Any], E1: Any, E2: Any)
     modules.load(head, state)
     E1 = E1.clone().requires_grad_()
     scores = modules.output(head, E1, E2, shape=(len(E1),))
-    return scores, modules.output(head, E2, E1, shape=(len(E1),)), modules.gradients((scores**2).sum(), {"E1": E1})["E1"]
+    return (
+        scores,
+        modules.output(head, E2, E1, shape=(len(E1),)),
+        modules.gradients((scores**2).sum(), {"E1": E1})["E1"],
+    )
 
 
 def module_cases(rng: np.random.Generator) -> list[Case]:
@@ -144,7 +148,10 @@ def unit_length(args: Args, got: Any, expected: Any) -> str | None:
     """Where it is asked for."""
     lengths = np.linalg.norm(got[0], axis=1)
     if args[5] and np.abs(lengths - 1).max() > 1e-5:
-        return f"With unit=True every embedding has length 1; yours have lengths from {lengths.min():.3g} to {lengths.max():.3g}."
+        return (
+            f"With unit=True every embedding has length 1; yours have lengths from {lengths.min():.3g} to "
+            f"{lengths.max():.3g}."
+        )
     return None
 
 
@@ -183,10 +190,13 @@ EXERCISES = (
         returns=("E", "E_training", "dC_dW"),
         properties=(unit_length,),
         hints=(
-            "Collect the layers in a list, four for each width, and keep the number of channels that the last one gave: "
+            "Collect the layers in a list, four for each width, and keep the number of channels that the last "
+            "one gave: "
             "`nn.Conv2d(before, w, 3, padding=1)`. At the end `nn.Sequential(*layers)`.",
-            "Each pooling leaves `height // 2` and `width // 2`; the linear layer takes `before * height * width` numbers.",
-            "`self.features(x).flatten(1)` flattens all but the batch; `nn.functional.normalize(z)` divides by lengths.",
+            "Each pooling leaves `height // 2` and `width // 2`; the linear layer takes `before * height * "
+            "width` numbers.",
+            "`self.features(x).flatten(1)` flattens all but the batch; `nn.functional.normalize(z)` divides by "
+            "lengths.",
         ),
     ),
     Exercise(
@@ -221,7 +231,8 @@ EXERCISES = (
         properties=(loss_not_negative, opposite),
         requires=("pair-distances",),
         hints=(
-            "Give names to three things: difference = E1 - E2 (b, d), d (b,), and short = max(margin - d, 0), by how much "
+            "Give names to three things: difference = E1 - E2 (b, d), d (b,), and short = max(margin - d, 0), by "
+            "how much "
             "a pair falls short of the margin.",
             "For a same pair, d(d²/2) = difference. For a different one, -short times the direction difference / d.",
             "`difference / np.where(d > 0, d, 1)[:, None]` is the direction, and 0 where d is 0. Divide all by b.",
@@ -240,7 +251,8 @@ EXERCISES = (
         takes=("margin", "f1", "f2", "y"),
         returns=("loss", "dL_df1", "dL_df2"),
         hints=(
-            "The squares need no root: `D = ((f1 - f2) ** 2).sum(1)` serves the same pairs, and the root of it the others.",
+            "The squares need no root: `D = ((f1 - f2) ** 2).sum(1)` serves the same pairs, and the root of it "
+            "the others.",
             "`torch.where(zero, 1, D).sqrt()` has finite gradients; a second `torch.where` around it puts the 0 back.",
         ),
     ),

@@ -95,7 +95,9 @@ def matrix_cases(rng: np.random.Generator) -> list[Case]:
         Case("points at 0, 1, 3 and 4 on a line", (tensor([[0.0], [1], [3], [4]]),)),
         Case("six points in three dimensions", (tensor(rng.normal(size=(6, 3))),)),
         Case("as many points as dimensions", (tensor(rng.normal(size=(5, 5))),)),
-        Case("float32: unit vectors, some of them equal", (tensor(unit(rng, 7, 4)[[0, 1, 2, 2, 3, 4, 5, 5]], "float32"),)),
+        Case(
+            "float32: unit vectors, some of them equal", (tensor(unit(rng, 7, 4)[[0, 1, 2, 2, 3, 4, 5, 5]], "float32"),)
+        ),
         Case("pairs of nearly equal points, far from 0", (tensor(far),)),
         Case("300 points in eight dimensions", (tensor(rng.normal(size=(300, 8))),)),
     ]
@@ -163,7 +165,10 @@ def all_cases(rng: np.random.Generator) -> list[Case]:
 
     return [
         Case("points at 0, 1 and 3, identities 0 0 1, margin 4", batch(LINE[:3, :3], np.array([0, 0, 1]), 4.0)),
-        Case("points at 0, 1, 3 and 4, identities 0 0 1 1, margin 1: nobody loses", batch(LINE, np.array([0, 0, 1, 1]), 1.0)),
+        Case(
+            "points at 0, 1, 3 and 4, identities 0 0 1 1, margin 1: nobody loses",
+            batch(LINE, np.array([0, 0, 1, 1]), 1.0),
+        ),
         Case("identities of 4, 2, 3 and 5 pictures", batch(distances(rng, some), some, 0.5)),
         Case("a constant embedding: the loss is the margin", batch(np.zeros((8, 8)), few, 0.2)),
         Case("whole numbers: many triplets exactly at the margin", batch(whole(rng, 8), few, 1.0)),
@@ -184,8 +189,14 @@ def gradient_cases(rng: np.random.Generator) -> list[Case]:
         Case("points at 0, 1 and 1.2 on a line, margin 1", (line, np.array([0]), np.array([1]), np.array([2]), 1.0)),
         Case("three triplets of nine rows", (rng.normal(size=(9, 4)), once[:3], once[3:6], once[6:], 1.5)),
         Case("twenty triplets of six rows", (0.5 * rng.normal(size=(6, 3)), *rows(6, 20), 0.8)),
-        Case("one anchor in all of five triplets", (rng.normal(size=(7, 2)), np.zeros(5, int), np.arange(1, 6), np.array([6, 6, 6, 1, 2]), 3.0)),
-        Case("all satisfied", (np.array([[0.0, 0], [0.1, 0], [5, 5]]), np.array([0, 1]), np.array([1, 0]), np.array([2, 2]), 0.5)),
+        Case(
+            "one anchor in all of five triplets",
+            (rng.normal(size=(7, 2)), np.zeros(5, int), np.arange(1, 6), np.array([6, 6, 6, 1, 2]), 3.0),
+        ),
+        Case(
+            "all satisfied",
+            (np.array([[0.0, 0], [0.1, 0], [5, 5]]), np.array([0, 1]), np.array([1, 0]), np.array([2, 2]), 0.5),
+        ),
     ]
 
 
@@ -210,7 +221,10 @@ def batch_cancels(args: Args, got: Any, expected: Any) -> str | None:
     E, a, p, n, _ = args
     dE = got[1]
     if np.abs(dE.sum(0)).max() > 1e-5 * max(np.abs(expected[1]).max(), 1.0):
-        return "Moving all rows together changes no distance, so the rows of dE must sum to 0; do repeated rows get all of their shares?"
+        return (
+            "Moving all rows together changes no distance, so the rows of dE must sum to 0; do repeated rows "
+            "get all of their shares?"
+        )
     silent = np.setdiff1d(np.arange(len(E)), np.concatenate([a, p, n]))
     if len(silent) and np.abs(dE[silent]).max() > 0:
         return f"Row {silent[0]} is in no triplet, so its gradient is 0."
@@ -224,7 +238,10 @@ def is_batch(args: Args, got: Any, expected: Any) -> str | None:
         return f"Return rows, whole numbers from 0 to {len(identity) - 1}; yours run from {got.min()} to {got.max()}."
     who = identity[got].reshape(P, K)
     if (who != who[:, :1]).any():
-        return f"The K = {K} pictures of an identity stand side by side; entries {K} i to {K} i + {K - 1} have one identity."
+        return (
+            f"The K = {K} pictures of an identity stand side by side; entries {K} i to {K} i + {K - 1} have "
+            "one identity."
+        )
     if len(np.unique(who[:, 0])) < P:
         return "The P identities must be different; one comes twice."
     if len(np.unique(got)) < len(got):
@@ -243,7 +260,8 @@ def drawn_evenly(args: Args, got: Any, expected: Any) -> str | None:
         share, left = large.mean(), (len(able) - P) / (len(able) - 1)
         if abs(seen - P * share) > SIGMAS * np.sqrt(P * share * (1 - share) * left):
             return (
-                f"Every identity is equally likely, however many pictures it has: {P * share:.0f} of your {P} should be "
+                f"Every identity is equally likely, however many pictures it has: {P * share:.0f} of your {P} "
+                "should be "
                 f"among the larger ones, and {seen} are."
             )
     if P * K >= 200 and counts.min() >= 5 * K:
@@ -397,7 +415,8 @@ EXERCISES = (
         returns=("share",),
         requires=("pair-masks",),
         hints=(
-            "Three axes: anchor, positive, negative. `D[:, :, None]` is d(a, p) and `D[:, None, :]` is d(a, n), both to "
+            "Three axes: anchor, positive, negative. `D[:, :, None]` is d(a, p) and `D[:, None, :]` is d(a, n), "
+            "both to "
             "be stretched to (n, n, n).",
             "`valid = positive[:, :, None] & negative[:, None, :]`; the share is a mean over the valid ones only.",
         ),
@@ -435,9 +454,11 @@ EXERCISES = (
         properties=(valid_rows,),
         requires=("pair-masks",),
         hints=(
-            "`a, p = np.nonzero(positive)` are all pairs in the order that is asked for; `D[a]` is (m, n): for each pair "
+            "`a, p = np.nonzero(positive)` are all pairs in the order that is asked for; `D[a]` is (m, n): for "
+            "each pair "
             "the distances from its anchor to everybody.",
-            "`farther = negative[a] & (D[a] > D[a, p][:, None])`, and among these the nearest by argmin with inf elsewhere.",
+            "`farther = negative[a] & (D[a] > D[a, p][:, None])`, and among these the nearest by argmin with inf "
+            "elsewhere.",
             "Where `farther.any(1)` is False, take the farthest negative: `np.where` chooses row by row.",
         ),
     ),
@@ -455,7 +476,8 @@ EXERCISES = (
         hints=(
             "The same three axes as in satisfied_share, with torch's functions, such as "
             "`torch.eye(n, dtype=torch.bool, device=D.device)`.",
-            "`losing = valid & (losses > 0)`. The loss is `(losses * losing).sum()` divided by the number of losing ones.",
+            "`losing = valid & (losses > 0)`. The loss is `(losses * losing).sum()` divided by the number of "
+            "losing ones.",
             "`losing.sum().clamp(min=1)` avoids 0/0 where nobody loses.",
         ),
     ),
@@ -473,7 +495,8 @@ EXERCISES = (
         properties=(batch_cancels,),
         requires=("triplet-losses", "triplet-gradients"),
         hints=(
-            "`triplet_gradients(E[a], E[p], E[n], margin)` has one row for each triplet; each goes to the row of E that it "
+            "`triplet_gradients(E[a], E[p], E[n], margin)` has one row for each triplet; each goes to the row of "
+            "E that it "
             "belongs to, divided by m.",
             "A row of E is in many triplets, and `dE[a] += ...` would keep only one of them: `np.add.at(dE, a, ...)`.",
         ),

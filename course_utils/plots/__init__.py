@@ -33,6 +33,7 @@ A run:
     cost_curve(costs or {name: costs}, marks={250: "exaggeration ends"})
     scaling({method: (ns, seconds)})     time against n, both logarithmic
     Watch(labels, every=50)              `with plots.Watch(labels) as watch: tsne(X, callback=watch)`
+    WatchTraining(steps, {name: words})  `with plots.WatchTraining(...) as watch: train(..., callback=watch)`
 """
 
 from __future__ import annotations
@@ -49,12 +50,13 @@ from course_utils.plots.maps import (
     word_regions,
 )
 from course_utils.plots.pairs import distance_histograms, pair_decision, picture_pairs
-from course_utils.plots.runs import Watch, cost_curve, scaling
+from course_utils.plots.runs import Watch, WatchTraining, cost_curve, scaling
 from course_utils.plots.theory import affinity_bells, crowding, curves, force_curves, heatmaps
 
 __all__ = [
     "Picture",
     "Watch",
+    "WatchTraining",
     "affinity_bells",
     "bars",
     "cost_curve",

@@ -93,5 +93,6 @@ def pair_decision(
     draw_histograms(axes, d, y, threshold)
     axes.plot(distance, 0, marker="^", color="black", markersize=11, clip_on=False, zorder=5, label="this pair")
     axes.set_xlabel("distance in the embedding")
-    axes.legend(fontsize=8)
+    axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the legend
+    axes.legend(fontsize=8, ncols=2, loc="upper center")
     return figure

@@ -32,7 +32,9 @@ def _(E1, E2):
     return np.sqrt(((E1 - E2) ** 2).mean(1))
 
 
-@known.mistake("pair-distances", "sum of absolute values", "This is the sum of |differences|; square them, sum, take the root.")
+@known.mistake(
+    "pair-distances", "sum of absolute values", "This is the sum of |differences|; square them, sum, take the root."
+)
 def _(E1, E2):
     return np.abs(E1 - E2).sum(1)
 
@@ -47,13 +49,19 @@ def _(E1, E2):
 
 
 @known.mistake(
-    "pair-distances", "wrong axis", "You sum over the pairs instead of the dimensions: sum along axis 1, which leaves (b,)."
+    "pair-distances",
+    "wrong axis",
+    "You sum over the pairs instead of the dimensions: sum along axis 1, which leaves (b,).",
 )
 def _(E1, E2):
     return np.sqrt(((E1 - E2) ** 2).sum(0))
 
 
-@known.mistake("pair-distances", "cosine distance", "This is 1 - cosine, which ignores lengths; the Euclidean distance is asked for.")
+@known.mistake(
+    "pair-distances",
+    "cosine distance",
+    "This is 1 - cosine, which ignores lengths; the Euclidean distance is asked for.",
+)
 def _(E1, E2):
     with np.errstate(all="ignore"):
         return 1 - (E1 * E2).sum(1) / (np.linalg.norm(E1, axis=1) * np.linalg.norm(E2, axis=1))
@@ -66,7 +74,9 @@ def _(E1, E2):
 
 @known.alternative("pair-distances", "loops")
 def _(E1, E2):
-    return np.array([sum((a - b) ** 2 for a, b in zip(one, two, strict=True)) ** 0.5 for one, two in zip(E1, E2, strict=True)])
+    return np.array(
+        [sum((a - b) ** 2 for a, b in zip(one, two, strict=True)) ** 0.5 for one, two in zip(E1, E2, strict=True)]
+    )
 
 
 @known.alternative("pair-distances", "torch")
@@ -80,12 +90,16 @@ known.equivalent("pair-distances", "line 7: `E1 - E2` -> `E2 - E1`", "The square
 # ---------------------------------------------------------------- error-rates
 
 
-@known.mistake("error-rates", "labels flipped", "You take y = 0 for different; in this notebook 0 = same and 1 = different.")
+@known.mistake(
+    "error-rates", "labels flipped", "You take y = 0 for different; in this notebook 0 = same and 1 = different."
+)
 def _(d, y, thresholds):
     return S.error_rates(d, 1 - y, thresholds)
 
 
-@known.mistake("error-rates", "strictly below", "A pair exactly at the threshold is accepted too: d <= threshold, not <.")
+@known.mistake(
+    "error-rates", "strictly below", "A pair exactly at the threshold is accepted too: d <= threshold, not <."
+)
 def _(d, y, thresholds):
     accepted = d < thresholds[:, None]
     return accepted[:, y == 1].mean(1), 1 - accepted[:, y == 0].mean(1)
@@ -117,7 +131,9 @@ def _(d, y, thresholds):
 
 
 @known.mistake(
-    "error-rates", "large means same", "You accept pairs that are far apart; d is a distance, so the same are near: d <= threshold."
+    "error-rates",
+    "large means same",
+    "You accept pairs that are far apart; d is a distance, so the same are near: d <= threshold.",
 )
 def _(d, y, thresholds):
     accepted = d >= thresholds[:, None]
@@ -272,7 +288,9 @@ def _(d, y, limit):
     return (1 - frr)[(far < limit) | (far == 0)].max()
 
 
-@known.mistake("true-accepts", "false rejects returned", "This is the false-reject rate there; the true-accept rate is 1 minus it.")
+@known.mistake(
+    "true-accepts", "false rejects returned", "This is the false-reject rate there; the true-accept rate is 1 minus it."
+)
 def _(d, y, limit):
     return 1 - S.true_accepts(d, y, limit)
 
@@ -409,14 +427,16 @@ def _(D, identity, group, k):
     return recall(D, identity, group, k, among=np.ones(len(D), dtype=bool))
 
 
-@known.mistake("recall-at-k", "k off by one", "You allow k wrong pictures before the right one; it is among the first k if fewer than k are.")
+@known.mistake(
+    "recall-at-k",
+    "k off by one",
+    "You allow k wrong pictures before the right one; it is among the first k if fewer than k are.",
+)
 def _(D, identity, group, k):
     return recall(D, identity, group, k, most=k + 1)
 
 
-@known.mistake(
-    "recall-at-k", "columns for rows", "You look for each column's nearest; row i of D belongs to query i."
-)
+@known.mistake("recall-at-k", "columns for rows", "You look for each column's nearest; row i of D belongs to query i.")
 def _(D, identity, group, k):
     return recall(D.T, identity, group, k)
 
@@ -461,6 +481,12 @@ def _(D, identity, group, k):
 # ---------------------------------------------------------------- one-shot
 
 
+def alone(D, right):
+    """The share of rows in which nobody but the right one has an entry as small as its own."""
+    wanted = D[np.arange(len(D)), right]
+    return ((wanted[:, None] >= D).sum(1) == 1).mean()
+
+
 @known.mistake(
     "one-shot",
     "ties won",
@@ -484,7 +510,7 @@ def _(Q, S_, right):
 @known.mistake("one-shot", "farthest", "You take the example that is farthest; the nearest one is the answer.")
 def _(Q, S_, right):
     D = -((Q[:, None] - S_) ** 2).sum(2)
-    return ((D <= D[np.arange(len(D)), right][:, None]).sum(1) == 1).mean()
+    return alone(D, right)
 
 
 @known.mistake(
@@ -494,7 +520,7 @@ def _(Q, S_, right):
 )
 def _(Q, S_, right):
     D = -(Q[:, None] * S_).sum(2)
-    return ((D <= D[np.arange(len(D)), right][:, None]).sum(1) == 1).mean()
+    return alone(D, right)
 
 
 @known.mistake("one-shot", "errors counted", "This is the share of lost trials; asked is the share that is won.")
@@ -509,8 +535,10 @@ def _(Q, S_, right):
 )
 def _(Q, S_, right):
     with np.errstate(all="ignore"):
-        D = np.array([[1 - q @ s / np.linalg.norm(q) / np.linalg.norm(s) for s in row] for q, row in zip(Q, S_, strict=True)])
-    return ((D <= D[np.arange(len(D)), right][:, None]).sum(1) == 1).mean()
+        D = np.array(
+            [[1 - q @ s / np.linalg.norm(q) / np.linalg.norm(s) for s in row] for q, row in zip(Q, S_, strict=True)]
+        )
+    return alone(D, right)
 
 
 @known.alternative("one-shot", "loop over the trials")
@@ -524,7 +552,9 @@ def _(Q, S_, right):
 
 @known.alternative("one-shot", "all others' smallest, torch")
 def _(Q, S_, right):
-    D = torch.cdist(torch.from_numpy(Q)[:, None], torch.from_numpy(S_), compute_mode="donot_use_mm_for_euclid_dist")[:, 0]
+    D = torch.cdist(torch.from_numpy(Q)[:, None], torch.from_numpy(S_), compute_mode="donot_use_mm_for_euclid_dist")[
+        :, 0
+    ]
     rows = torch.arange(len(D))
     wanted = D[rows, torch.from_numpy(right)].clone()
     D[rows, torch.from_numpy(right)] = torch.inf

@@ -24,14 +24,20 @@ def forward_with(last):
 
 
 @known.mistake(
-    "embedding-net", "always of unit length", "You divide by the length always; with unit=False the linear layer's output is asked for."
+    "embedding-net",
+    "always of unit length",
+    "You divide by the length always; with unit=False the linear layer's output is asked for.",
 )
 class _(S.EmbeddingNet):
     def forward(self, x):
         return nn.functional.normalize(self.linear(self.features(x).flatten(1)))
 
 
-@known.mistake("embedding-net", "never of unit length", "With unit=True each embedding must be divided by its length; `unit` is not used.")
+@known.mistake(
+    "embedding-net",
+    "never of unit length",
+    "With unit=True each embedding must be divided by its length; `unit` is not used.",
+)
 class _(S.EmbeddingNet):
     def forward(self, x):
         return self.linear(self.features(x).flatten(1))
@@ -60,7 +66,9 @@ class _(S.EmbeddingNet):
 
 
 @known.mistake(
-    "embedding-net", "sum of absolute values", "You divide by the sum of absolute values; the Euclidean length is the root of the sum of squares."
+    "embedding-net",
+    "sum of absolute values",
+    "You divide by the sum of absolute values; the Euclidean length is the root of the sum of squares.",
 )
 class _(S.EmbeddingNet):
     def forward(self, x):
@@ -79,13 +87,21 @@ class Replaced(S.EmbeddingNet):
         self.features = nn.Sequential(*[self.replacement(layer) for layer in self.features])
 
 
-@known.mistake("embedding-net", "average pooling", "You average over the 2 × 2 pixels; MaxPool2d(2), the largest of them, is asked for.")
+@known.mistake(
+    "embedding-net",
+    "average pooling",
+    "You average over the 2 × 2 pixels; MaxPool2d(2), the largest of them, is asked for.",
+)
 class _(Replaced):
     def replacement(self, layer):
         return nn.AvgPool2d(2) if isinstance(layer, nn.MaxPool2d) else layer
 
 
-@known.mistake("embedding-net", "no ReLU", "Without ReLU all layers together are nearly one linear map: put it at the end of each block.")
+@known.mistake(
+    "embedding-net",
+    "no ReLU",
+    "Without ReLU all layers together are nearly one linear map: put it at the end of each block.",
+)
 class _(Replaced):
     def replacement(self, layer):
         return nn.Identity() if isinstance(layer, nn.ReLU) else layer
@@ -108,7 +124,9 @@ class _(nn.Module):
         super().__init__()
         self.features = nn.Sequential()
         for i, (a, b) in enumerate(zip((channels, *widths), widths, strict=False)):
-            for k, layer in enumerate((nn.Conv2d(a, b, 3, padding="same"), nn.MaxPool2d(2, 2), nn.BatchNorm2d(b), nn.ReLU())):
+            for k, layer in enumerate(
+                (nn.Conv2d(a, b, 3, padding="same"), nn.MaxPool2d(2, 2), nn.BatchNorm2d(b), nn.ReLU())
+            ):
                 self.features.add_module(str(4 * i + k), layer)
         with torch.no_grad():
             size = self.features.eval()(torch.zeros(1, channels, height, width)).numel()
@@ -146,20 +164,28 @@ def head_with(score):
 
 
 known.mistake(
-    "siamese-head", "no absolute value", "You use E1 - E2, so the score changes when the pictures are exchanged: take absolute values."
+    "siamese-head",
+    "no absolute value",
+    "You use E1 - E2, so the score changes when the pictures are exchanged: take absolute values.",
 )(head_with(lambda self, E1, E2: self.linear(E1 - E2)[:, 0]))
 known.mistake("siamese-head", "squared", "You use (E1 - E2)²; |E1 - E2| is asked for.")(
     head_with(lambda self, E1, E2: self.linear((E1 - E2) ** 2)[:, 0])
 )
-known.mistake("siamese-head", "probability", "These are probabilities; return the score before the sigmoid, as the loss takes logits.")(
-    head_with(lambda self, E1, E2: self.linear((E1 - E2).abs())[:, 0].sigmoid())
-)
-known.mistake("siamese-head", "logit of same", "This is the logit of *same*: y = 1 means different here, so the sign is the other one.")(
-    head_with(lambda self, E1, E2: -self.linear((E1 - E2).abs())[:, 0])
-)
-known.mistake("siamese-head", "(b, 1)", "Your scores have shape (b, 1); one score for each pair, (b,), is asked for: take `[:, 0]`.")(
-    head_with(lambda self, E1, E2: self.linear((E1 - E2).abs()))
-)
+known.mistake(
+    "siamese-head",
+    "probability",
+    "These are probabilities; return the score before the sigmoid, as the loss takes logits.",
+)(head_with(lambda self, E1, E2: self.linear((E1 - E2).abs())[:, 0].sigmoid()))
+known.mistake(
+    "siamese-head",
+    "logit of same",
+    "This is the logit of *same*: y = 1 means different here, so the sign is the other one.",
+)(head_with(lambda self, E1, E2: -self.linear((E1 - E2).abs())[:, 0]))
+known.mistake(
+    "siamese-head",
+    "(b, 1)",
+    "Your scores have shape (b, 1); one score for each pair, (b,), is asked for: take `[:, 0]`.",
+)(head_with(lambda self, E1, E2: self.linear((E1 - E2).abs())))
 known.mistake("siamese-head", "sum for difference", "You use |E1 + E2|; the difference says how unlike the two are.")(
     head_with(lambda self, E1, E2: self.linear((E1 + E2).abs())[:, 0])
 )
@@ -227,13 +253,17 @@ def _(E1, E2, y, margin):
     return tuple(2 * part for part in S.contrastive_loss(E1, E2, y, margin))
 
 
-@known.mistake("contrastive-loss", "sum for mean", "You sum over the pairs; the loss is their mean, so all three are divided by b.")
+@known.mistake(
+    "contrastive-loss", "sum for mean", "You sum over the pairs; the loss is their mean, so all three are divided by b."
+)
 def _(E1, E2, y, margin):
     return tuple(len(y) * part for part in S.contrastive_loss(E1, E2, y, margin))
 
 
 @known.mistake(
-    "contrastive-loss", "gradient not divided by b", "The loss is a mean but the gradients are those of the sum: divide them by b too."
+    "contrastive-loss",
+    "gradient not divided by b",
+    "The loss is a mean but the gradients are those of the sum: divide them by b too.",
 )
 def _(E1, E2, y, margin):
     loss, dE1, dE2 = S.contrastive_loss(E1, E2, y, margin)
@@ -255,13 +285,13 @@ def _(E1, E2, y, margin):
     "You compare the margin with d²; in this loss it is compared with d, and the square comes afterwards.",
 )
 def _(E1, E2, y, margin):
-    return contrastive(
-        E1, E2, y, margin, far=lambda d: (np.maximum(margin - d**2, 0) / 2, -d * (d**2 < margin))
-    )
+    return contrastive(E1, E2, y, margin, far=lambda d: (np.maximum(margin - d**2, 0) / 2, -d * (d**2 < margin)))
 
 
 @known.mistake(
-    "contrastive-loss", "margin term not squared", "max(margin - d, 0) must be squared, or the push does not fade at the margin."
+    "contrastive-loss",
+    "margin term not squared",
+    "max(margin - d, 0) must be squared, or the push does not fade at the margin.",
 )
 def _(E1, E2, y, margin):
     return contrastive(E1, E2, y, margin, far=lambda d: (np.maximum(margin - d, 0) / 2, -0.5 * (d < margin)))
@@ -320,7 +350,9 @@ def _(E1, E2, y, margin):
 
 
 known.equivalent(
-    "contrastive-loss", "line 14: `1` -> `2`", "It stands only where d = 0, where the difference is 0, and 0 / 2 is 0 as well."
+    "contrastive-loss",
+    "line 14: `1` -> `2`",
+    "It stands only where d = 0, where the difference is 0, and 0 / 2 is 0 as well.",
 )
 
 
@@ -360,7 +392,8 @@ known.mistake(
 )(
     criterion(
         lambda f1, f2, y, margin: (
-            ((1 - y) * ((f1 - f2) ** 2).sum(1) + y * (margin - ((f1 - f2) ** 2).sum(1).sqrt()).clamp(min=0) ** 2).mean() / 2
+            ((1 - y) * ((f1 - f2) ** 2).sum(1) + y * (margin - ((f1 - f2) ** 2).sum(1).sqrt()).clamp(min=0) ** 2).mean()
+            / 2
         )
     )
 )
@@ -371,7 +404,11 @@ known.mistake(
 )(
     criterion(
         lambda f1, f2, y, margin: (
-            ((1 - y) * ((f1 - f2) ** 2).sum(1) + y * (margin - nn.functional.pairwise_distance(f1, f2)).clamp(min=0) ** 2).mean() / 2
+            (
+                (1 - y) * ((f1 - f2) ** 2).sum(1)
+                + y * (margin - nn.functional.pairwise_distance(f1, f2)).clamp(min=0) ** 2
+            ).mean()
+            / 2
         )
     )
 )
@@ -379,12 +416,26 @@ known.mistake(
     "contrastive-module",
     "labels flipped",
     "Same pairs are pushed apart and different ones pulled together: here y = 0 is same and y = 1 is different.",
-)(criterion(lambda f1, f2, y, margin: (y * distance(f1, f2) ** 2 + (1 - y) * (margin - distance(f1, f2)).clamp(min=0) ** 2).mean() / 2))
+)(
+    criterion(
+        lambda f1, f2, y, margin: (
+            (y * distance(f1, f2) ** 2 + (1 - y) * (margin - distance(f1, f2)).clamp(min=0) ** 2).mean() / 2
+        )
+    )
+)
 known.mistake("contrastive-module", "sum for mean", "You sum over the pairs; the loss is their mean.")(
-    criterion(lambda f1, f2, y, margin: ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)).clamp(min=0) ** 2).sum() / 2)
+    criterion(
+        lambda f1, f2, y, margin: (
+            ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)).clamp(min=0) ** 2).sum() / 2
+        )
+    )
 )
 known.mistake("contrastive-module", "½ missing", "Both terms have a factor ½.")(
-    criterion(lambda f1, f2, y, margin: ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)).clamp(min=0) ** 2).mean())
+    criterion(
+        lambda f1, f2, y, margin: (
+            (1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)).clamp(min=0) ** 2
+        ).mean()
+    )
 )
 known.mistake(
     "contrastive-module",
@@ -392,22 +443,38 @@ known.mistake(
     "You compare the margin with d²; in this loss it is compared with d, and the square comes afterwards.",
 )(
     criterion(
-        lambda f1, f2, y, margin: ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2) ** 2).clamp(min=0) ** 2).mean() / 2
+        lambda f1, f2, y, margin: (
+            ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2) ** 2).clamp(min=0) ** 2).mean() / 2
+        )
     )
 )
 known.mistake(
-    "contrastive-module", "no maximum", "Different pairs beyond the margin are pulled back to it: `.clamp(min=0)` leaves them alone."
-)(criterion(lambda f1, f2, y, margin: ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)) ** 2).mean() / 2))
+    "contrastive-module",
+    "no maximum",
+    "Different pairs beyond the margin are pulled back to it: `.clamp(min=0)` leaves them alone.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)) ** 2).mean() / 2
+    )
+)
 known.mistake(
     "contrastive-module",
     "margin fixed at 1",
     "The margin given to __init__ is not used: keep it in `self.margin`.",
-)(criterion(lambda f1, f2, y, margin: ((1 - y) * distance(f1, f2) ** 2 + y * (1 - distance(f1, f2)).clamp(min=0) ** 2).mean() / 2))
+)(
+    criterion(
+        lambda f1, f2, y, margin: (
+            ((1 - y) * distance(f1, f2) ** 2 + y * (1 - distance(f1, f2)).clamp(min=0) ** 2).mean() / 2
+        )
+    )
+)
 
 
 known.alternative("contrastive-module", "torch's norm, whose gradient at 0 is 0")(
     criterion(
-        lambda f1, f2, y, margin: ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)).clamp(min=0) ** 2).mean() / 2
+        lambda f1, f2, y, margin: (
+            ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)).clamp(min=0) ** 2).mean() / 2
+        )
     )
 )
 

@@ -37,12 +37,18 @@ def _(A, P, N, margin):
     return np.maximum(gaps(A, P, N) - margin, 0)
 
 
-@known.mistake("triplet-losses", "no maximum", "Satisfied triplets get a negative loss and pay for the others: max(..., 0) is missing.")
+@known.mistake(
+    "triplet-losses",
+    "no maximum",
+    "Satisfied triplets get a negative loss and pay for the others: max(..., 0) is missing.",
+)
 def _(A, P, N, margin):
     return gaps(A, P, N) + margin
 
 
-@known.mistake("triplet-losses", "distances not squared", "You use distances; this loss is defined with squared distances.")
+@known.mistake(
+    "triplet-losses", "distances not squared", "You use distances; this loss is defined with squared distances."
+)
 def _(A, P, N, margin):
     return np.maximum(np.linalg.norm(A - P, axis=1) - np.linalg.norm(A - N, axis=1) + margin, 0)
 
@@ -53,20 +59,26 @@ def _(A, P, N, margin):
 
 
 @known.mistake(
-    "triplet-losses", "mean over dimensions", "You average the squares over the dimensions; a squared distance sums them."
+    "triplet-losses",
+    "mean over dimensions",
+    "You average the squares over the dimensions; a squared distance sums them.",
 )
 def _(A, P, N, margin):
     return np.maximum(gaps(A, P, N) / A.shape[1] + margin, 0)
 
 
 @known.mistake(
-    "triplet-losses", "distance of P and N", "You subtract d(P, N); both distances are measured from the anchor: d(A, P) and d(A, N)."
+    "triplet-losses",
+    "distance of P and N",
+    "You subtract d(P, N); both distances are measured from the anchor: d(A, P) and d(A, N).",
 )
 def _(A, P, N, margin):
     return np.maximum(((A - P) ** 2).sum(1) - ((P - N) ** 2).sum(1) + margin, 0)
 
 
-@known.mistake("triplet-losses", "no margin", "The margin is missing, so a network that maps everything to one point has loss 0.")
+@known.mistake(
+    "triplet-losses", "no margin", "The margin is missing, so a network that maps everything to one point has loss 0."
+)
 def _(A, P, N, margin):
     return np.maximum(gaps(A, P, N), 0) if margin else np.maximum(gaps(A, P, N) + 1e-2, 0)
 
@@ -84,13 +96,17 @@ def _(A, P, N, margin):
 
 for one in ("A - P", "A - N"):
     first, second = one.split(" - ")
-    known.equivalent("triplet-losses", f"line 8: `{one}` -> `{second} - {first}`", "The square of the negative is the same.")
+    known.equivalent(
+        "triplet-losses", f"line 8: `{one}` -> `{second} - {first}`", "The square of the negative is the same."
+    )
 
 
 # ---------------------------------------------------------------- triplet-gradients
 
 
-@known.mistake("triplet-gradients", "factor 2 missing", "The gradient of a square has a factor 2; it is missing everywhere.")
+@known.mistake(
+    "triplet-gradients", "factor 2 missing", "The gradient of a square has a factor 2; it is missing everywhere."
+)
 def _(A, P, N, margin):
     return tuple(part / 2 for part in S.triplet_gradients(A, P, N, margin))
 
@@ -104,7 +120,9 @@ def _(A, P, N, margin):
     return 2 * (N - P), 2 * (P - A), 2 * (A - N)
 
 
-@known.mistake("triplet-gradients", "sign flipped", "All signs are the other way round: these are steps downhill, not gradients.")
+@known.mistake(
+    "triplet-gradients", "sign flipped", "All signs are the other way round: these are steps downhill, not gradients."
+)
 def _(A, P, N, margin):
     return tuple(-part for part in S.triplet_gradients(A, P, N, margin))
 
@@ -119,7 +137,11 @@ def _(A, P, N, margin):
     return 2 * (A - P) * active, 2 * (P - A) * active, 2 * (A - N) * active
 
 
-@known.mistake("triplet-gradients", "anchor does not move", "dA is 0; the anchor is embedded by the network too, and has a gradient.")
+@known.mistake(
+    "triplet-gradients",
+    "anchor does not move",
+    "dA is 0; the anchor is embedded by the network too, and has a gradient.",
+)
 def _(A, P, N, margin):
     dA, dP, dN = S.triplet_gradients(A, P, N, margin)
     return 0 * dA, dP, dN
@@ -141,7 +163,9 @@ def _(A, P, N, margin):
 
 
 @known.mistake(
-    "triplet-gradients", "moves at the kink", "A triplet whose loss is exactly 0 counts as satisfied: its gradients are 0 (> 0, not >= 0)."
+    "triplet-gradients",
+    "moves at the kink",
+    "A triplet whose loss is exactly 0 counts as satisfied: its gradients are 0 (> 0, not >= 0).",
 )
 def _(A, P, N, margin):
     active = (gaps(A, P, N) + margin >= 0)[:, None]
@@ -222,14 +246,16 @@ def _(identity, P, K, rng):
     )
 
 
-@known.mistake("pk-batch", "always the first pictures", "You always take the first K pictures of an identity: draw K of all it has.")
+@known.mistake(
+    "pk-batch",
+    "always the first pictures",
+    "You always take the first K pictures of an identity: draw K of all it has.",
+)
 def _(identity, P, K, rng):
     return batch_of(identity, P, K, rng, pick=lambda rows: rows[:K])
 
 
-@known.mistake(
-    "pk-batch", "K identities of P pictures", "P and K are exchanged: P identities, K pictures of each."
-)
+@known.mistake("pk-batch", "K identities of P pictures", "P and K are exchanged: P identities, K pictures of each.")
 def _(identity, P, K, rng):
     different, counts = np.unique(identity, return_counts=True)
     chosen = different[counts >= K][:K]
@@ -253,7 +279,15 @@ def _(identity, P, K, rng):
 )
 def _(identity, P, K, rng):
     return batch_of(
-        identity, P, K, rng, who=lambda different, counts: different[np.argsort(counts < K, kind="stable")][:P] if P < 100 else different[np.argsort(-counts, kind="stable")][:P],
+        identity,
+        P,
+        K,
+        rng,
+        who=lambda different, counts: (
+            different[np.argsort(counts < K, kind="stable")][:P]
+            if P < 100
+            else different[np.argsort(-counts, kind="stable")][:P]
+        ),
         pick=lambda rows: np.sort(rows)[-K:],
     )
 
@@ -290,30 +324,44 @@ def _(E):
 
 
 @known.mistake(
-    "batch-distances", "factor 2 missing", "The product e_i · e_j needs the factor 2, as in ‖e_i‖² + ‖e_j‖² - 2 e_i · e_j."
+    "batch-distances",
+    "factor 2 missing",
+    "The product e_i · e_j needs the factor 2, as in ‖e_i‖² + ‖e_j‖² - 2 e_i · e_j.",
 )
 def _(E):
     return product(E, 1.0).clamp(min=0).fill_diagonal_(0)
 
 
-@known.mistake("batch-distances", "scalar products", "These are scalar products e_i · e_j; the squared distances are made of them.")
+@known.mistake(
+    "batch-distances", "scalar products", "These are scalar products e_i · e_j; the squared distances are made of them."
+)
 def _(E):
     return E @ E.T
 
 
-@known.mistake("batch-distances", "mean over dimensions", "You average the squares over the dimensions; a squared distance sums them.")
+@known.mistake(
+    "batch-distances",
+    "mean over dimensions",
+    "You average the squares over the dimensions; a squared distance sums them.",
+)
 def _(E):
     return S.batch_distances(E) / E.shape[1]
 
 
 @known.mistake(
-    "batch-distances", "added instead of subtracted", "The product is added; ‖e_i - e_j‖² has - 2 e_i · e_j, and the diagonal would not be 0."
+    "batch-distances",
+    "added instead of subtracted",
+    "The product is added; ‖e_i - e_j‖² has - 2 e_i · e_j, and the diagonal would not be 0.",
 )
 def _(E):
     return product(E, -2.0).clamp(min=0).fill_diagonal_(0)
 
 
-@known.mistake("batch-distances", "lengths of one side only", "One of the two squared lengths is missing: ‖e_i‖² and ‖e_j‖² both count.")
+@known.mistake(
+    "batch-distances",
+    "lengths of one side only",
+    "One of the two squared lengths is missing: ‖e_i‖² and ‖e_j‖² both count.",
+)
 def _(E):
     return ((E * E).sum(1)[:, None] - 2 * E @ E.T).clamp(min=0).fill_diagonal_(0)
 
@@ -347,9 +395,7 @@ def _(identity):
     return same, ~same
 
 
-@known.mistake(
-    "pair-masks", "exchanged", "The two masks are exchanged: positive means the same identity."
-)
+@known.mistake("pair-masks", "exchanged", "The two masks are exchanged: positive means the same identity.")
 def _(identity):
     return S.pair_masks(identity)[::-1]
 
@@ -429,9 +475,7 @@ def _(D, identity, margin):
     return share_of(D, identity, margin, positive=identity[:, None] == identity)
 
 
-@known.mistake(
-    "satisfied-share", "share of all n³", "You divide by all n³ triples; only the valid triplets count."
-)
+@known.mistake("satisfied-share", "share of all n³", "You divide by all n³ triples; only the valid triplets count.")
 def _(D, identity, margin):
     return share_of(D, identity, margin, divisor=len(D) ** 3)
 
@@ -445,7 +489,9 @@ def _(D, identity, margin):
     return share_of(D, identity, margin, negative=~np.eye(len(D), dtype=bool))
 
 
-@known.mistake("satisfied-share", "unsatisfied counted", "This is the share that is not satisfied; asked is the share that is.")
+@known.mistake(
+    "satisfied-share", "unsatisfied counted", "This is the share that is not satisfied; asked is the share that is."
+)
 def _(D, identity, margin):
     return 1 - S.satisfied_share(D, identity, margin)
 
@@ -517,7 +563,9 @@ def _(D, identity):
 
 
 @known.mistake(
-    "batch-hard", "nearest positive", "Your positive is the nearest one, which is the easiest; the hardest is the farthest."
+    "batch-hard",
+    "nearest positive",
+    "Your positive is the nearest one, which is the easiest; the hardest is the farthest.",
 )
 def _(D, identity):
     positive, negative = S.pair_masks(identity)
@@ -525,7 +573,9 @@ def _(D, identity):
 
 
 @known.mistake(
-    "batch-hard", "farthest negative", "Your negative is the farthest one, which is the easiest; the hardest is the nearest."
+    "batch-hard",
+    "farthest negative",
+    "Your negative is the farthest one, which is the easiest; the hardest is the nearest.",
 )
 def _(D, identity):
     positive, negative = S.pair_masks(identity)
@@ -615,13 +665,19 @@ def _(D, identity):
 
 
 @known.mistake(
-    "semi-hard", "a == p allowed", "A picture counts as its own positive: every anchor gets a pair too many, at distance 0."
+    "semi-hard",
+    "a == p allowed",
+    "A picture counts as its own positive: every anchor gets a pair too many, at distance 0.",
 )
 def _(D, identity):
     return semi(D, identity, positive=identity[:, None] == identity)
 
 
-@known.mistake("semi-hard", "half of the pairs", "Only pairs with a < p are taken; (a, p) and (p, a) have different anchors, and both count.")
+@known.mistake(
+    "semi-hard",
+    "half of the pairs",
+    "Only pairs with a < p are taken; (a, p) and (p, a) have different anchors, and both count.",
+)
 def _(D, identity):
     return semi(D, identity, positive=np.triu(S.pair_masks(identity)[0]))
 
@@ -680,7 +736,12 @@ def all_of(D, identity, margin, *, reflexive=False, hinge=True, mean="losing", n
     losses = D[:, :, None] - D[:, None, :] + margin
     losses = losses.clamp(min=0) if hinge else losses
     losing = valid & (losses > 0)
-    count = {"losing": losing.sum().clamp(min=1), "valid": valid.sum(), "cube": torch.tensor(len(D) ** 3), "sum": torch.tensor(1)}
+    count = {
+        "losing": losing.sum().clamp(min=1),
+        "valid": valid.sum(),
+        "cube": torch.tensor(len(D) ** 3),
+        "sum": torch.tensor(1),
+    }
     kept = losing if hinge else valid
     return (losses * kept).sum() / count[mean], losing.sum() / valid.sum()
 
@@ -694,7 +755,11 @@ def _(D, identity, margin):
     return all_of(D, identity, margin, mean="valid")
 
 
-@known.mistake("batch-all", "mean over n³", "You average over all n³ triples, most of which are no triplets: divide by the number that lose.")
+@known.mistake(
+    "batch-all",
+    "mean over n³",
+    "You average over all n³ triples, most of which are no triplets: divide by the number that lose.",
+)
 def _(D, identity, margin):
     return all_of(D, identity, margin, mean="cube")
 
@@ -704,7 +769,11 @@ def _(D, identity, margin):
     return all_of(D, identity, margin, mean="sum")
 
 
-@known.mistake("batch-all", "a == p allowed", "Triplets with a == p are counted: they only push, and no pair in them is pulled together.")
+@known.mistake(
+    "batch-all",
+    "a == p allowed",
+    "Triplets with a == p are counted: they only push, and no pair in them is pulled together.",
+)
 def _(D, identity, margin):
     return all_of(D, identity, margin, reflexive=True)
 
@@ -718,9 +787,7 @@ def _(D, identity, margin):
     return all_of(D, identity, margin, negative=lambda same, eye: ~eye)
 
 
-@known.mistake(
-    "batch-all", "no maximum", "Satisfied triplets count with negative losses: cut off at 0 first."
-)
+@known.mistake("batch-all", "no maximum", "Satisfied triplets count with negative losses: cut off at 0 first.")
 def _(D, identity, margin):
     return all_of(D, identity, margin, hinge=False)
 
@@ -798,17 +865,27 @@ def _(E, a, p, n, margin):
     return gathered(E, a, p, n, margin, add=lossy)
 
 
-@known.mistake("batch-gradient", "overwritten", "You assign where you must add: a row's shares as anchor, positive and negative add up.")
+@known.mistake(
+    "batch-gradient",
+    "overwritten",
+    "You assign where you must add: a row's shares as anchor, positive and negative add up.",
+)
 def _(E, a, p, n, margin):
     return gathered(E, a, p, n, margin, add=overwrite)
 
 
-@known.mistake("batch-gradient", "gradient of the sum", "These are the gradients of the sum; the loss is the mean: divide by m.")
+@known.mistake(
+    "batch-gradient", "gradient of the sum", "These are the gradients of the sum; the loss is the mean: divide by m."
+)
 def _(E, a, p, n, margin):
     return gathered(E, a, p, n, margin, divide=False)
 
 
-@known.mistake("batch-gradient", "anchors only", "Only the anchors receive a gradient; positives and negatives come from the same network.")
+@known.mistake(
+    "batch-gradient",
+    "anchors only",
+    "Only the anchors receive a gradient; positives and negatives come from the same network.",
+)
 def _(E, a, p, n, margin):
     return gathered(E, a, p, n, margin, parts="a")
 
@@ -818,7 +895,9 @@ def _(E, a, p, n, margin):
     return gathered(E, a, p, n, margin, parts="ap")
 
 
-@known.mistake("batch-gradient", "sum of the losses", "The loss returned is the sum over the triplets; it is their mean.")
+@known.mistake(
+    "batch-gradient", "sum of the losses", "The loss returned is the sum over the triplets; it is their mean."
+)
 def _(E, a, p, n, margin):
     loss, dE = S.batch_gradient(E, a, p, n, margin)
     return loss * len(a), dE
