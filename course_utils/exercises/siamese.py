@@ -106,6 +106,8 @@ def recall_cases(rng: np.random.Generator) -> list[Case]:
     hand = np.array([[0.0, 1, 2, 3], [1, 0, 1, 2], [2, 1, 0, 1], [3, 2, 1, 0]])
     D, identity, group = gallery(rng, 6, 3, 24)
     ties, who, _ = gallery(rng, 4, 3, 16)
+    some = D[:9, :9].copy()
+    some[0, 1] = 0.01  # so that at least this query finds its own
     return [
         Case("four pictures on a line, identities 0 0 1 1", (hand, np.array([0, 0, 1, 1]), np.arange(4), 1)),
         Case("a constant embedding finds nothing", (np.zeros((6, 6)), np.array([0, 0, 1, 1, 2, 2]), np.arange(6), 1)),
@@ -115,7 +117,7 @@ def recall_cases(rng: np.random.Generator) -> list[Case]:
         Case("whole numbers with many ties, k = 2", (np.round(2 * ties), who, np.arange(16), 2)),
         Case(
             "identities that occur once, or in one group only",
-            (D[:9, :9], np.array([0, 0, 0, 1, 2, 2, 3, 3, 3]), np.array([0, 1, 2, 0, 1, 1, 0, 1, 0]), 1),
+            (some, np.array([0, 0, 0, 1, 2, 2, 3, 3, 3]), np.array([0, 1, 2, 0, 1, 1, 0, 1, 0]), 1),
         ),
     ]
 
@@ -174,10 +176,17 @@ def is_share(args: Args, got: Any, expected: Any) -> str | None:
     return None if -1e-9 <= got <= 1 + 1e-9 else f"The result is a share, from 0 to 1; yours is {got:.3g}."
 
 
-def constant_is_no_answer(args: Args, got: Any, expected: Any) -> str | None:
+def constant_recalls_nothing(args: Args, got: Any, expected: Any) -> str | None:
     """Who puts all pictures in one place has recognised nothing."""
-    if all(np.ptp(array) == 0 for array in args[:1]) and got > 1e-9:
+    if np.ptp(args[0]) == 0 and got > 1e-9:
         return f"All distances are equal here, so nothing was recognised, and the result must be 0; yours is {got:.3g}."
+    return None
+
+
+def constant_wins_nothing(args: Args, got: Any, expected: Any) -> str | None:
+    """The same for trials."""
+    if np.ptp(np.append(args[0], args[1])) == 0 and got > 1e-9:
+        return f"All pictures lie in one point here, so no trial is won, and the result must be 0; yours is {got:.3g}."
     return None
 
 
@@ -270,7 +279,7 @@ MEASURING = (
         cases=recall_cases,
         takes=("D", "identity", "group", "k"),
         returns=("recall",),
-        properties=(constant_is_no_answer, is_share),
+        properties=(constant_recalls_nothing, is_share),
         hints=(
             "Three boolean (n, n) arrays: `gallery = group[:, None] != group`, `same` for the identity, and both "
             "together.",
@@ -291,7 +300,7 @@ MEASURING = (
         cases=one_shot_cases,
         takes=("Q", "S", "right"),
         returns=("accuracy",),
-        properties=(constant_is_no_answer, is_share),
+        properties=(constant_wins_nothing, is_share),
         hints=(
             "`Q[:, None, :] - S` is (t, n_way, d): each query against its own examples.",
             "`D[np.arange(t), right]` are the distances of the right ones. A trial is won if it alone is as near "

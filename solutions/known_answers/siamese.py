@@ -478,6 +478,13 @@ def _(D, identity, group, k):
     return metrics.recall_at_k(D, identity, k, group)
 
 
+known.equivalent(
+    "recall-at-k",
+    "line 14: `1` -> `0`",
+    "Of another group and of the same identity are symmetric, so the array is its own transpose.",
+)
+
+
 # ---------------------------------------------------------------- one-shot
 
 
@@ -559,3 +566,13 @@ def _(Q, S_, right):
     wanted = D[rows, torch.from_numpy(right)].clone()
     D[rows, torch.from_numpy(right)] = torch.inf
     return float((wanted < D.min(1).values).double().mean())
+
+
+known.equivalent(
+    "one-shot",
+    "line 9: `((Q[:, None, :] - S) ** 2).sum(2)` -> `((Q[:, None, :] - S) ** 2).mean(2)`",
+    "All distances are divided by the same number, which changes no comparison.",
+)
+known.equivalent(
+    "one-shot", "line 9: `Q[:, None, :] - S` -> `S - Q[:, None, :]`", "The square of the negative is the same."
+)
