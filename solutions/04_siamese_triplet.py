@@ -304,7 +304,7 @@ class EmbeddingNet(nn.Module):
     self.features: an nn.Sequential. For each number w of `widths` in turn: Conv2d with kernel 3 and padding 1 to w
     channels, MaxPool2d(2), BatchNorm2d(w), ReLU, as four entries of the one Sequential.
     self.linear: one Linear layer from all that is left, flattened channel by channel, to d. Each pooling halves height
-    and width, rounding down.
+    and width, rounding down. All sizes are known when the network is made: no lazy layers.
     Where `unit` is true each embedding is divided by its Euclidean length, else it is the linear layer's output.
     """
 
@@ -462,7 +462,7 @@ losses = train_pairs(
 print(f"loss {np.mean(losses[:10]):.2f} in the first ten steps, {np.mean(losses[-10:]):.2f} in the last; ln 2 = 0.69")
 assert np.mean(losses[-10:]) < 0.5 * np.log(2)
 
-# %%
+# %% tags=["nbval-ignore-output"]
 E_bce = embed(net, X_faces[test_rows])
 i, j = np.triu_indices(len(E_bce), 1)
 with torch.no_grad():
@@ -483,7 +483,7 @@ print(
 # The parameters of the network *define* the embedding $f$, and learning is to choose them so. That can be measured at any time. Of people never seen, before and after the training above:
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 def goal(E, identity):
     """Mean squared distance of same and of different pairs, each divided by the mean of all."""
     d, y = all_pairs(E, identity)
@@ -1269,7 +1269,7 @@ with plots.WatchTraining(
 ) as watch:
     semi = train_triplets(net_faces, X_faces[train_rows], people[train_rows], "semi-hard", **settings, callback=watch)
 
-# %%
+# %% tags=["nbval-ignore-output"]
 E_faces = embed(net_faces, X_faces[test_rows])  # (100, 128): people never seen
 d_faces, y_faces = all_pairs(E_faces, people[test_rows])
 eer_faces, eer_untrained = (
@@ -1702,7 +1702,7 @@ plots.curves(
     xlabel="step", ylabel="loss", title="Two patients and a healthy run, all with margin 1: what is wrong?",
 )  # fmt: skip
 
-# %%
+# %% tags=["nbval-ignore-output"]
 E, identity = rng.normal(size=(60, 8)), torch.arange(15).repeat_interleave(4)
 miners = dict(zip(runs, (mine_semi_hard, mine_batch_hard, any_negative), strict=True))
 for name, run in runs.items():

@@ -318,7 +318,7 @@ def _(d, y, limit):
 @known.mistake(
     "true-accepts",
     "one threshold too far",
-    "You take the first threshold whose far is above the limit; the last one that is not above it is asked for.",
+    "Your threshold lets in more than the limit: take the last one whose far is not above it (np.quantile does not promise that).",
 )
 def _(d, y, limit):
     far, frr = rates(d, y)

@@ -479,6 +479,20 @@ known.alternative("contrastive-module", "torch's norm, whose gradient at 0 is 0"
 )
 
 
+known.alternative("contrastive-module", "a small number under the root")(
+    criterion(
+        lambda f1, f2, y, margin: (
+            torch.where(
+                y == 0,
+                ((f1 - f2) ** 2).sum(1),
+                (margin - (((f1 - f2) ** 2).sum(1) + 1e-12).sqrt()).clamp(min=0) ** 2,
+            ).mean()
+            / 2
+        )
+    )
+)
+
+
 @known.alternative("contrastive-module", "only the pairs of each kind")
 class _(nn.Module):
     def __init__(self, margin=1.0):
