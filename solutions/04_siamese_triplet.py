@@ -473,6 +473,9 @@ print(
 )
 
 # %% [markdown]
+# The head has learned which differences tell *its thirty people* apart, and its weights say so for each of 128 entries. On people never seen its answer is worth less than the plain distance of the same embeddings, and here even less than raw pixels. (One split; D7 has ten.) That is a reason
+# to look at the distances themselves.
+#
 # ## B3 · The goal of learning
 #
 # **Why.** The head is one more thing that can be wrong about new people. Do without it, and ask of the embedding itself that distances mean what they should:
@@ -1376,8 +1379,8 @@ plots.curves(
 #
 # <details><summary>Answer</summary>
 #
-# A batch of faces has half of all training people in it, so that a look-alike is often among them, and a random negative is a fair sample. Of a thousand signs nearly all are nothing like the anchor: the random negative is easy, and the
-# loss is 0 long before the network can tell a running man from a walking one.
+# Thirty people are few, and half of them are in each batch: a random negative is a hard one often enough. Of a thousand signs nearly all are nothing like the anchor, so that two thirds of the random triplets cost nothing at the end (see the share that loses above), and the rest seldom asks for the difference between a running man
+# and a walking one. Semi-hard triplets nearly all lose, to the end.
 #
 # </details>
 #
