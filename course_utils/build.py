@@ -25,7 +25,7 @@ from course_utils.frozen import PUBLIC_SEED, FrozenAnswers
 from course_utils.judge import JudgedCase, Outcome, agree, judge
 from course_utils.judge.verdict import same_outcome
 from course_utils.lab import private_environment
-from course_utils.release import BEGIN, END, released
+from course_utils.release import BEGIN, END, released, stub
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -224,15 +224,27 @@ def faults(exercise: Exercise, source: str) -> list[str]:
         tree = ast.parse(source)
     except SyntaxError as error:
         return [f"cannot be parsed ({error.msg}, line {error.lineno})"]
-    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == exercise.name]
+    sort = ast.ClassDef if exercise.use else ast.FunctionDef
+    found = [node for node in tree.body if isinstance(node, sort) and node.name == exercise.name]
     if len(found) != 1:
-        return [f"must define the function `{exercise.name}` once"]
+        return [f"must define the {exercise.kind} `{exercise.name}` once"]
     wrong = []
     if not ast.get_docstring(found[0]):
         wrong.append("has no docstring")
-    if source.count(BEGIN) != 1 or source.count(END) != 1 or source.index(BEGIN) > source.index(END):
-        wrong.append(f"needs one line `{BEGIN}` and below it one `{END}`")
+    marks = [mark for line in source.splitlines() for mark in (BEGIN, END) if mark in line]
+    regions = len(marks) // 2
+    if not regions or marks != [BEGIN, END] * regions or (regions > 1 and not exercise.use):
+        each = " in each method that is to be written" if exercise.use else ""
+        wrong.append(f"needs one line `{BEGIN}` and below it one `{END}`{each}")
+    if exercise.use and not stub_defines(exercise, source):
+        wrong.append("has a stub that defines no class: put the marks inside its methods")
     return wrong
+
+
+def stub_defines(exercise: Exercise, source: str) -> bool:
+    """Whether the stub of a class still defines it, with every line that raises inside a method."""
+    tree = ast.parse(stub(source, exercise.id))
+    return not any(isinstance(line, ast.Raise) for node in tree.body for line in (node, *getattr(node, "body", ())))
 
 
 # ---------------------------------------------------------------- frozen answers
@@ -263,7 +275,7 @@ def freeze_one(exercise: Exercise, solution: authoring.Function, known: KnownAns
         case = verdict.cases[verdict.first_failure]
         raise CourseError(f"{exercise.id!r}: the solution fails on {case.label!r}: {case.difference.message}")
     for mistake in mistakes.values():
-        outcomes = run.call_all(mistake.function, inputs, exercise.time_limit)
+        outcomes = run.call_all(exercise.calling(mistake.function), inputs, exercise.time_limit)
         if outcomes[-1].timed_out is not None:
             raise CourseError(f"{exercise.id!r}: the known mistake {mistake.name!r} passes the time limit.")
         for case, outcome in zip(cases, outcomes, strict=True):
@@ -277,7 +289,7 @@ def judged_cases(exercise: Exercise, solution: authoring.Function, seed: int) ->
         cases = exercise.cases(np.random.default_rng(seed))
     except Exception as error:
         raise CourseError(f"{exercise.id!r}: its cases cannot be made: {run.last_line(error)}") from error
-    outcomes = run.call_all(solution, [case.args for case in cases], exercise.time_limit)
+    outcomes = run.call_all(exercise.calling(solution), [case.args for case in cases], exercise.time_limit)
     judged = []
     for case, outcome in zip(cases, outcomes, strict=False):
         what = outcome.error or ("it passes the time limit" if outcome.timed_out else "")

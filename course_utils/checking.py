@@ -1,4 +1,4 @@
-"""The learner's side: `check("id")` judges the function that was just defined, `hint("id")` helps, both never raise."""
+"""The learner's side: `check("id")` judges what was just defined, `hint("id")` helps, both never raise."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from course_utils.exercises.spec import Exercise
 from course_utils.judge import judge
 
 STUB = "replace this line by your solution"  # what nbgrader's stubs raise; those of the homework say their id too
+NO_FORWARD = 'is missing the required "forward" function'  # torch's NotImplementedError where a ModuleList is called
 
 
 class CheckResult(float):
@@ -72,18 +73,19 @@ def check(exercise_id: str = "", *others: object) -> CheckResult:
 
 
 def check_function(exercise: Exercise, function: Callable[..., Any]) -> CheckResult:
-    """Judge one function on the public cases of an exercise, remember the result and render it."""
+    """Judge one function, or class, on the public cases of an exercise, remember the result and render it."""
     answers = frozen.load(exercise.id)
-    wrong_call = fault_of_signature(exercise, function, answers.cases[0].args)
+    called_with = exercise.calling(function)
+    wrong_call = fault_of_signature(exercise, called_with, answers.cases[0].args)
     if wrong_call:
         record.remember(exercise.id, 0.0, tried=True)
         return notice(wrong_call)
-    outcomes = run.call_all(function, [case.args for case in answers.cases], exercise.time_limit, exercise.largest)
-    if outcomes[0].error_type == "NotImplementedError":
+    outcomes = run.call_all(called_with, [case.args for case in answers.cases], exercise.time_limit, exercise.largest)
+    if outcomes[0].error_type == "NotImplementedError" and NO_FORWARD not in (outcomes[0].error or ""):
         record.remember(exercise.id, 0.0, tried=False)
         stub = (outcomes[0].error or "").removeprefix("NotImplementedError: ").partition(":")[0]
         called = exercises.all_by_id().get(stub) or unwritten_behind(function)
-        if called is not None and called != exercise:
+        if called is not None and called.name != exercise.name:
             return notice(
                 f"`{exercise.name}` calls `{called.name}`, which is not written yet: solve that exercise first, or do "
                 f"without it here."
@@ -102,12 +104,13 @@ def check_function(exercise: Exercise, function: Callable[..., Any]) -> CheckRes
 
 
 def codes_of(function: Any) -> list[CodeType]:
-    """The code of a function and of those defined inside it; none where it was not written in Python."""
+    """The code of a function, or of a class's methods, and of those defined inside; none where it is not in Python."""
     try:
-        code = inspect.unwrap(function).__code__
+        parts = vars(function).values() if inspect.isclass(function) else (inspect.unwrap(function),)
+        found = [getattr(part, "__code__", None) for part in parts]
     except (Exception, SystemExit):  # a callable object, which may lie
         return []
-    codes = [code] if type(code) is CodeType else []
+    codes = [code for code in found if type(code) is CodeType]
     for code in codes:
         codes.extend(constant for constant in code.co_consts if isinstance(constant, CodeType))
     return codes
@@ -121,15 +124,31 @@ def names_in(function: Any) -> set[str]:
 def unwritten_behind(function: Any) -> Exercise | None:
     """The exercise whose stub, as nbgrader makes it, a function is or calls, also through others of its notebook."""
     by_name = {one.name: one for one in exercises.all_by_id().values()}
-    reached = [function]
+    reached, space = [function], space_of(function)
     for one in reached:
         for code in codes_of(one):
             if STUB in code.co_consts:
-                return by_name.get(code.co_name)
-        space = function.__globals__ if type(function) is FunctionType else {}
-        others = [space[name] for name in names_in(one) if type(space.get(name)) is FunctionType]
-        reached.extend(other for other in others if other.__globals__ is space and other not in reached)
+                return by_name.get(top_level_name(code))
+        others = [space[name] for name in names_in(one) if name in space]
+        reached.extend(other for other in others if space_of(other) is space and not any(other is x for x in reached))
     return None
+
+
+NO_SPACE: dict[str, Any] = {}
+
+
+def space_of(what: Any) -> dict[str, Any]:
+    """The names that a function, or the methods of a class, look up outside; NO_SPACE for anything else."""
+    try:
+        parts = vars(what).values() if inspect.isclass(what) else (what,)
+        return next((part.__globals__ for part in parts if type(part) is FunctionType), NO_SPACE)
+    except (Exception, SystemExit):  # an object, which may lie
+        return NO_SPACE
+
+
+def top_level_name(code: CodeType) -> str:
+    """The name of the function, or of the class around the method, whose code this is."""
+    return code.co_qualname.rpartition("<locals>.")[2].partition(".")[0]
 
 
 def fault_of_signature(exercise: Exercise, function: Callable[..., Any], args: tuple[Any, ...]) -> str:
@@ -163,13 +182,13 @@ def notice(sentence: str) -> CheckResult:
 
 
 def find_function(exercise: Exercise, names: dict[str, Any]) -> Callable[..., Any]:
-    """The learner's function for an exercise. Raises CourseError where there is none or where it is no function."""
+    """The learner's function or class for an exercise. Raises CourseError where there is none, or what is no such."""
     if exercise.name not in names:
         raise CourseError(f"`{exercise.name}` is not defined yet: run the cell above that defines it, then this one.")
     function = names[exercise.name]
     if not callable(function):
         raise CourseError(
-            f"`{exercise.name}` is no longer a function: a later cell gave that name to something else. "
+            f"`{exercise.name}` is no longer a {exercise.kind}: a later cell gave that name to something else. "
             f"Run the cell that defines it again."
         )
     return function
@@ -237,8 +256,8 @@ def names_made_in(source: str) -> set[str]:
 
 
 def exercise_that_raised(error: BaseException) -> Exercise | None:
-    """The exercise whose function raised; the stubs that nbgrader makes do not say their id."""
-    raised_in = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
+    """The exercise whose function, or class, raised; the stubs that nbgrader makes do not say their id."""
+    raised_in = [top_level_name(frame.f_code) for frame, _ in traceback.walk_tb(error.__traceback__)]
     stub = str(error) == STUB
     return next((one for one in exercises.all_by_id().values() if stub and raised_in[-1:] == [one.name]), None)
 

@@ -1,4 +1,4 @@
-"""`earlier("01_sne_to_tsne")`: the learner's own functions from an earlier notebook, where they pass their checks."""
+"""`earlier("01_sne_to_tsne")`: the learner's own answers from an earlier notebook, where they pass their checks."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ def fault(spec: Exercise, function: Any) -> str:
     if not callable(function):
         return "not found in your notebook"
     answers = frozen.load(spec.id)
-    outcomes = run.call_all(function, [case.args for case in answers.cases], spec.time_limit, spec.largest)
+    inputs = [case.args for case in answers.cases]
+    outcomes = run.call_all(spec.calling(function), inputs, spec.time_limit, spec.largest)
     if outcomes[0].error_type == "NotImplementedError":
         return "not solved yet"
     if judge(spec, answers.cases, outcomes).passed:

@@ -56,7 +56,7 @@ def tell(
     exercise = verdict.exercise
     count = len(verdict.cases)
     passed = sum(case.passed for case in verdict.cases)
-    extra = _remarks(outcomes)
+    extra = _remarks(exercise.kind, outcomes)
     if verdict.passed:
         points = f"{verdict.points:g} point{'s' * (verdict.points != 1)}"
         return Story(True, f"{exercise.title}: right. {count} of {count} cases pass, {points}.", extra)
@@ -87,8 +87,8 @@ def tell(
     return Story(False, headline, tuple(sentences), tuple(blocks))
 
 
-def _remarks(outcomes: list[Outcome]) -> tuple[str, ...]:
-    """What NumPy or torch warned of, and what the function printed."""
+def _remarks(kind: str, outcomes: list[Outcome]) -> tuple[str, ...]:
+    """What NumPy or torch warned of, and what the function, or class, printed."""
     remarks = []
     warned = next((outcome.warned for outcome in outcomes if outcome.warned), "")
     if warned:
@@ -96,7 +96,7 @@ def _remarks(outcomes: list[Outcome]) -> tuple[str, ...]:
         remarks.append(f"While it ran there was a warning: {warned}{end}")
     printed = next((outcome.printed.strip() for outcome in outcomes if outcome.printed.strip()), "")
     if printed:
-        remarks.append(f"Your function printed: {printed[:200]}")
+        remarks.append(f"Your {kind} printed: {printed[:200]}")
     return tuple(remarks)
 
 

@@ -6,7 +6,7 @@ stream of one NumPy version. Whoever looks for the public answers finds them her
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,7 @@ def load(exercise_id: str) -> FrozenAnswers:
 
 
 def _outcome_dict(outcome: Outcome) -> dict[str, Any]:
-    kept = ("value", "error", "error_type", "changed")
-    return {key: value for key, value in asdict(outcome).items() if key in kept}
+    return {key: getattr(outcome, key) for key in ("value", "error", "error_type", "changed")}
 
 
 def _case(entry: dict[str, Any]) -> JudgedCase:

@@ -51,7 +51,7 @@ class Mutant:
     code: CodeType
 
     def function(self, name: str, namespace: dict[str, Any]) -> Callable[..., Any]:
-        """The mutated function `name`, among the definitions that the solution sees."""
+        """The mutated function or class `name`, among the definitions that the solution sees."""
         own = dict(namespace)
         exec(self.code, own)
         return own[name]
@@ -59,16 +59,12 @@ class Mutant:
 
 def mutants(source: str) -> list[Mutant]:
     """All mutants of an answer cell, changed between its solution's delimiters, in the order of its lines."""
-    lines = source.splitlines()
-    first = next(number for number, line in enumerate(lines, start=1) if BEGIN in line)
-    last = next(number for number, line in enumerate(lines, start=1) if END in line)
+    solved = _solved_lines(source)
     tree = ast.parse(source)
     local = _local_names(tree)
     made: dict[str, Mutant] = {}
     seen = {ast.unparse(tree)}
-    places = [
-        (node.lineno, index) for index, node in enumerate(ast.walk(tree)) if first < getattr(node, "lineno", 0) < last
-    ]
+    places = [(node.lineno, index) for index, node in enumerate(ast.walk(tree)) if getattr(node, "lineno", 0) in solved]
     for line, index in sorted(places):
         original = _node(tree, index)
         for replacement in changes(original, local, _context(tree, original)):
@@ -81,6 +77,16 @@ def mutants(source: str) -> list[Mutant]:
             name = _distinct(f"line {line}: `{_short(original)}` -> `{_short(replacement)}`", made)
             made[name] = Mutant(name, compile(ast.fix_missing_locations(changed), "<mutant>", "exec"))
     return list(made.values())
+
+
+def _solved_lines(source: str) -> frozenset[int]:
+    """The numbers of the lines between delimiters; a class has a pair of these in each method to be written."""
+    inside, solved = False, set()
+    for number, line in enumerate(source.splitlines(), start=1):
+        inside = (inside or BEGIN in line) and END not in line
+        if inside and BEGIN not in line:
+            solved.add(number)
+    return frozenset(solved)
 
 
 def changes(node: ast.AST, local: frozenset[str], context: str) -> Iterator[ast.AST]:
@@ -161,7 +167,8 @@ def _changed_call(node: ast.Call, local: frozenset[str], context: str) -> Iterat
         yield ast.Call(function, node.args, node.keywords[:index] + node.keywords[index + 1 :])
     if context == "statement":
         return
-    if isinstance(function, ast.Attribute) and _root(function.value) in local:
+    of_self = isinstance(function, ast.Attribute) and getattr(function.value, "id", "") == "self"
+    if isinstance(function, ast.Attribute) and _root(function.value) in local and not of_self:
         yield function.value
     elif node.args and not isinstance(node.args[0], ast.Starred):
         yield node.args[0]

@@ -169,12 +169,14 @@ class CellDefinitions:
 class Loaded:
     """The definitions of a notebook as objects.
 
-    `functions` has, by exercise id, the function as it was when its check would have run: it sees the
-    definitions above that place and none from below, so a name that is used again later changes nothing.
+    `functions` has, by exercise id, the function or class as it was when its check would have run: it sees the
+    definitions above that place, which are in `namespaces`, and none from below, so a name that is used again later
+    changes nothing.
     """
 
     names: dict[str, Any] = field(default_factory=dict)
     functions: dict[str, Any] = field(default_factory=dict)
+    namespaces: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -197,7 +199,7 @@ def definitions(notebook: NotebookNode) -> list[CellDefinitions]:
 
 
 def load_definitions(notebook: NotebookNode, names: Mapping[str, str]) -> Loaded:
-    """Make the definitions of a notebook; `names` maps exercise ids to the names of their functions.
+    """Make the definitions of a notebook; `names` maps exercise ids to the names of their functions or classes.
 
     Never raises for what a cell holds: what cannot be made is left out and said in `problems`.
     """
@@ -208,6 +210,7 @@ def load_definitions(notebook: NotebookNode, names: Mapping[str, str]) -> Loaded
         namespace = namespace_of(cells, exercise, name, [])
         if name in namespace:
             loaded.functions[exercise] = everything[name] = namespace[name]
+            loaded.namespaces[exercise] = namespace
     loaded.names = everything
     return loaded
 

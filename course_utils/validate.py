@@ -161,10 +161,11 @@ def examine(name: str, exercise_id: str) -> Finding:
     answers = freeze_one(exercise, function, known)
     finding = Finding(exercise_id)
     examine_solution(finding, exercise, function, answers)
-    examine_stub(finding, exercise, function, source, answers)
+    namespace = solution.namespaces[exercise_id]
+    examine_stub(finding, exercise, namespace, source, answers)
     examine_mistakes(finding, exercise, known.mistakes.get(exercise_id, {}), answers)
     examine_alternatives(finding, exercise, known.alternatives.get(exercise_id, {}), answers)
-    examine_mutants(finding, exercise, function, source, known.equivalents.get(exercise_id, {}), answers)
+    examine_mutants(finding, exercise, namespace, source, known.equivalents.get(exercise_id, {}), answers)
     examine_fresh_seeds(finding, exercise, function, known)
     finding.problems = [f"{exercise_id}: {problem}" for problem in finding.problems]
     finding.seconds = time.monotonic() - start
@@ -173,7 +174,9 @@ def examine(name: str, exercise_id: str) -> Finding:
 
 def marks(exercise: Exercise, function: Function, answers: FrozenAnswers) -> Verdict:
     """The verdict on a function for given cases."""
-    outcomes = run.call_all(function, [case.args for case in answers.cases], exercise.time_limit, exercise.largest)
+    outcomes = run.call_all(
+        exercise.calling(function), [case.args for case in answers.cases], exercise.time_limit, exercise.largest
+    )
     return judge(exercise, answers.cases, outcomes)
 
 
@@ -188,7 +191,9 @@ def first_fault(verdict: Verdict) -> str:
 
 def examine_solution(finding: Finding, exercise: Exercise, function: Function, answers: FrozenAnswers) -> None:
     """Full marks, no warning, nothing printed."""
-    outcomes = run.call_all(function, [case.args for case in answers.cases], exercise.time_limit, exercise.largest)
+    outcomes = run.call_all(
+        exercise.calling(function), [case.args for case in answers.cases], exercise.time_limit, exercise.largest
+    )
     verdict = judge(exercise, answers.cases, outcomes)
     finding.solution = verdict.points == exercise.points
     if not finding.solution:
@@ -199,11 +204,13 @@ def examine_solution(finding: Finding, exercise: Exercise, function: Function, a
             finding.problems.append(f"the solution {what} on {case.label!r}.")
 
 
-def examine_stub(finding: Finding, exercise: Exercise, function: Function, source: str, answers: FrozenAnswers) -> None:
-    """No points for what learners start from, which says whose stub it is."""
-    namespace = dict(function.__globals__)
+def examine_stub(
+    finding: Finding, exercise: Exercise, namespace: dict[str, Any], source: str, answers: FrozenAnswers
+) -> None:
+    """No points for what learners start from, which says whose stub it is; `namespace` is what the solution sees."""
+    namespace = dict(namespace)
     exec(compile(stub(source, exercise.id), "<stub>", "exec"), namespace)
-    outcome = run.call(namespace[exercise.name], answers.cases[0].args, exercise.time_limit)
+    outcome = run.call(exercise.calling(namespace[exercise.name]), answers.cases[0].args, exercise.time_limit)
     says_so = outcome.error_type == "NotImplementedError" and exercise.id in (outcome.error or "")
     finding.stub = says_so and marks(exercise, namespace[exercise.name], answers).points == 0
     if not finding.stub:
@@ -245,18 +252,19 @@ def examine_alternatives(
 def examine_mutants(
     finding: Finding,
     exercise: Exercise,
-    function: Function,
+    namespace: dict[str, Any],
     source: str,
     equivalents: dict[str, str],
     answers: FrozenAnswers,
 ) -> None:
     """Every mutant of the solution fails some public case, but for those that the author shows to be equivalent."""
+    function = exercise.calling(namespace[exercise.name])
     start = time.monotonic()
     run.call_all(function, [case.args for case in answers.cases], exercise.time_limit)
     limit = min(1.0 + 10 * (time.monotonic() - start), exercise.time_limit)
     unused = set(equivalents)
     for mutant in mutants(source):
-        killed = is_killed(exercise, mutant.function(exercise.name, function.__globals__), answers, limit)
+        killed = is_killed(exercise, mutant.function(exercise.name, namespace), answers, limit)
         unused.discard(mutant.name)
         if mutant.name in equivalents:
             finding.equivalent += 1
@@ -272,6 +280,7 @@ def examine_mutants(
 
 def is_killed(exercise: Exercise, function: Function, answers: FrozenAnswers, limit: float) -> bool:
     """Whether a function fails one of the cases; `limit` is in seconds, for each."""
+    function = exercise.calling(function)
     outcomes = ((case, run.call(function, case.args, limit, exercise.largest(case.args))) for case in answers.cases)
     return any(not judge(exercise, [case], [outcome]).passed for case, outcome in outcomes)
 

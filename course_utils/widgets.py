@@ -10,7 +10,7 @@ import ipywidgets
 import numpy as np
 from scipy.stats import entropy
 
-from course_utils import plots
+from course_utils import metrics, plots
 
 DPI = 100
 WIDE = {"layout": ipywidgets.Layout(width="480px"), "style": {"description_width": "90px"}}
@@ -139,3 +139,42 @@ def word_explorer(
 
     box = ipywidgets.Text(value=start, description="word", continuous_update=False, **WIDE)
     return Explorer({"word": box}, draw, lambda: draw(start))
+
+
+def pair_explorer(
+    pictures: np.ndarray,
+    E: np.ndarray,
+    identity: np.ndarray,
+    names: Sequence[str],
+    *,
+    start: tuple[int, int],
+    title: str = "Same or different?",
+) -> Explorer:
+    """Choose two of n pictures and a threshold: their distance, the decision, and both error rates of all pairs.
+
+    `pictures` (n, h, w) grey or (n, h, w, 3); embeddings E (n, d), identities (n,) and different `names` of each. A
+    pair is accepted as the same if its distance is at most the threshold, which begins at the equal error rate.
+    """
+    i, j = np.triu_indices(len(E), 1)
+    d, y = np.sqrt(((E[i] - E[j]) ** 2).sum(1)), (identity[i] != identity[j]).astype(int)  # (m,), 0 same, 1 different
+    far, tar, thresholds = metrics.roc(d, y)
+    equal = float(thresholds[np.argmin(np.abs(far - (1 - tar)))])
+    top = float(np.ceil(10 * d.max()) / 10)
+    options = [(name, row) for row, name in enumerate(names)]
+    controls = {
+        "first": ipywidgets.Dropdown(options=options, value=start[0], description="picture 1", **WIDE),
+        "second": ipywidgets.Dropdown(options=options, value=start[1], description="picture 2", **WIDE),
+        "threshold": ipywidgets.FloatSlider(
+            value=round(equal, 2), min=0, max=top, step=0.01, description="threshold", **WIDE
+        ),
+    }
+
+    def draw(first: int, second: int, threshold: float) -> plots.Picture:
+        distance = float(np.sqrt(((E[first] - E[second]) ** 2).sum()))
+        accepted, same = distance <= threshold, identity[first] == identity[second]
+        decision = f"{'same' if accepted else 'different'} ({'right' if accepted == same else 'wrong'})"
+        rates = f"FAR {np.mean(d[y == 1] <= threshold):.1%}, FRR {np.mean(d[y == 0] > threshold):.1%}"
+        heading = f"{title} Distance {distance:.2f}: {decision}. Threshold {threshold:.2f}: {rates}"
+        return plots.pair_decision(pictures[[first, second]], distance, d, y, threshold, title=heading)
+
+    return Explorer(controls, draw, lambda: draw(*start, round(equal, 2)))

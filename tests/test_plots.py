@@ -27,6 +27,7 @@ P = np.array([[0, 0.3, 0.1], [0.3, 0, 0.1], [0.1, 0.1, 0]])
 costs = np.linspace(3, 1, 50)
 distances = np.sort(np.random.default_rng(1).random(80)) + 0.5
 images = np.random.default_rng(2).random((300, 8, 8))
+pairs = np.random.default_rng(3).random(40) + np.repeat([0, 1], 20), np.repeat([0, 1], 20)
 
 PICTURES = {
     "scatter_map": lambda Y, labels: plots.scatter_map(Y, labels, title="T"),
@@ -43,6 +44,9 @@ PICTURES = {
     "image_row": lambda Y, labels: plots.image_row(images[:5], range(5), title="T"),
     "bars": lambda Y, labels: plots.bars([1, 2], ["a", "b"], xlabel="x", ylabel="y", title="T"),
     "matrix": lambda Y, labels: plots.matrix(P, classes=np.array([0, 0, 1]), title="T"),
+    "picture_pairs": lambda Y, labels: plots.picture_pairs(images[:4], images[4:8], "abcd", title="T"),
+    "distance_histograms": lambda Y, labels: plots.distance_histograms(*pairs, threshold=1.0, title="T"),
+    "pair_decision": lambda Y, labels: plots.pair_decision(images[:2], 0.5, *pairs, 1.0, title="T"),
     "heatmaps": lambda Y, labels: plots.heatmaps({"P": P, "Q": P}, names=["a", "b", "c"], title="T"),
     "affinity_bells": lambda Y, labels: plots.affinity_bells(distances, {5: 0.1, 30: 0.3}, title="T"),
     "force_curves": lambda Y, labels: plots.force_curves(distances, {"SNE": distances}, title="T"),
@@ -57,7 +61,7 @@ PICTURES = {
 
 def test_every_function_of_the_package_is_drawn_here():
     drawn = {name.partition(",")[0] for name in PICTURES}
-    assert set(plots.__all__) - {"Picture", "Watch"} == drawn
+    assert set(plots.__all__) - {"Picture", "Watch", "WatchTraining"} == drawn
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -228,6 +232,29 @@ def test_watch_draws_into_one_output_area_and_ends_with_the_story(monkeypatch):
         run(watch)
     assert len(first) == 1
     assert [bundle["text/plain"].count("Maps at iterations") for bundle in handle.bundles] == [0, 0, 1]
+
+
+def test_a_watched_training_is_drawn_twenty_times_and_ends_with_all_of_it(monkeypatch):
+    class Handle:
+        def __init__(self):
+            self.bundles = []
+
+        def update(self, bundle, raw):
+            self.bundles.append(bundle)
+
+    handle = Handle()
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw, display_id: handle)
+    monkeypatch.setattr("course_utils.plots.runs._in_notebook", lambda: True)
+    history = {"step": [], "loss": []}
+    with plots.WatchTraining(400, {"loss": "the loss"}, title="T") as watch:
+        for step in range(400):
+            history["step"].append(step)
+            history["loss"].append(1 / (step + 1))
+            watch(history)
+    assert len(handle.bundles) == 20  # after the first picture 19 more, and the last
+    (line,) = [line for line in watch.now().axes[0].lines if line.get_label() == "the loss"]
+    assert list(line.get_ydata()) == history["loss"]
+    assert watch.now().axes[0].get_xlim() == (0, 400)
 
 
 def test_watch_of_a_run_that_never_started_is_quiet():

@@ -99,3 +99,35 @@ def test_typing_a_word_shows_its_neighbours_and_an_unknown_word_is_said_to_be_so
     assert "“seven” is not among these 5 words" in picture(explorer)[1]
     explorer.controls["word"].value = "red"
     assert picture(explorer) == first
+
+
+@pytest.fixture
+def pairs():
+    """Two pictures each of two people on a line: 0 and 1, 3 and 5."""
+    pictures = np.arange(4 * 64, dtype=np.uint8).reshape(4, 8, 8)
+    E = np.array([[0.0], [1.0], [3.0], [5.0]])
+    names = ["Ada 1", "Ada 2", "Bob 1", "Bob 2"]
+    return widgets.pair_explorer(pictures, E, np.array([0, 0, 1, 1]), names, start=(0, 1), title="T.")
+
+
+def test_choosing_two_pictures_shows_their_distance_and_the_decision(pairs):
+    pairs.controls["threshold"].value = 2.5
+    first = picture(pairs)
+    assert "Distance 1.00: same (right)" in first[1]
+    pairs.controls["second"].value = 2
+    assert "Distance 3.00: different (right)" in picture(pairs)[1]
+    pairs.controls["first"].value = 1
+    assert "Distance 2.00: same (wrong)" in picture(pairs)[1]
+    pairs.controls["first"].value, pairs.controls["second"].value = 0, 1
+    assert picture(pairs) == first
+
+
+def test_moving_the_threshold_shows_both_errors_of_all_pairs(pairs):
+    # same pairs at 1 and 2; different ones at 3, 5, 2 and 4
+    for threshold, rates in ((0.5, "FAR 0.0%, FRR 100.0%"), (1.5, "FAR 0.0%, FRR 50.0%"), (2.0, "FAR 25.0%, FRR 0.0%")):
+        pairs.controls["threshold"].value = threshold
+        assert f"Threshold {threshold:.2f}: {rates}" in picture(pairs)[1]
+
+
+def test_the_still_picture_of_a_pair_needs_no_kernel(pairs):
+    assert pairs.still().alt.startswith("T. Distance 1.00")

@@ -9,7 +9,7 @@ import importlib
 from course_utils.errors import CourseError
 from course_utils.exercises.spec import Case, Exercise, Property
 
-MODULES = {"01_sne_to_tsne": "sne_to_tsne", "02_word2vec": "word2vec"}
+MODULES = {"01_sne_to_tsne": "sne_to_tsne", "02_word2vec": "word2vec", "04_siamese_triplet": "siamese"}
 """Notebook name to the module here that specifies its exercises."""
 
 

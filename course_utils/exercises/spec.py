@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Case:
-    """One call of the learner's function: a label that a learner reads, and the positional arguments.
+    """One call of the learner's function, or one use of their class: a label that a learner reads, and the arguments.
 
     Where the docstring leaves the numbers open (`names_mistakes=False`), an output is no sign of a known mistake.
     """
@@ -40,11 +41,15 @@ class Exercise:
 
     `condition` is the factor by which right ways of writing the formula may amplify rounding errors; the tolerance
     that follows from it is `judge.compare.allowed`.
+
+    Where the answer is a small torch.nn.Module, `use` says what a case does with it: a function of the class and the
+    case's arguments that makes the module, loads weights, calls it, perhaps takes gradients, and returns what is
+    judged. It runs in the process of the learner's code, so it returns numbers and never a judgement of its own.
     """
 
     id: str
     notebook: str
-    name: str  # of the function that the learner writes
+    name: str  # of the function, or class, that the learner writes
     title: str
     points: int
     difficulty: int  # 1 to 4, shown as dots
@@ -62,6 +67,7 @@ class Exercise:
     largest: Callable[[tuple[Any, ...]], int | None] = any_size
     largest_is: str = ""  # the same in the docstring's words
     optional: bool = False
+    use: Callable[..., Any] | None = field(default=None, compare=False)  # of a class; see above
     time_limit: float = 5.0  # seconds, for all public cases together
     library: Callable[..., Any] | None = field(default=None, compare=False)  # a library's version, for `earlier`
 
@@ -73,3 +79,19 @@ class Exercise:
     def dots(self) -> str:
         """Difficulty as filled and empty dots, e.g. ●●○○."""
         return "●" * self.difficulty + "○" * (4 - self.difficulty)
+
+    @property
+    def kind(self) -> str:
+        """What the learner writes, in a word: function or class."""
+        return "class" if self.use else "function"
+
+    def calling(self, what: Any) -> Any:
+        """What takes a case's arguments: the function `what` itself, or the use of the class `what`.
+
+        Where `what` is of the other kind, the call raises Misfit.
+        """
+        if self.use is None and not issubclass(type(what), type):
+            return what
+        from course_utils.exercises import modules  # the judge, which it needs, knows this module
+
+        return functools.partial(modules.call, self, what)

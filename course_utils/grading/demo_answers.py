@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def pool(name: str, exercise_id: str, seed: int) -> Pool:
     known = authoring.load(name)
     cell = solution_cells(name)[exercise_id]
     own = Answer("solution", "", cell, calls(cell, exercise))
-    namespace = authoring.load_solution(name).functions[exercise_id].__globals__
+    namespace = authoring.load_solution(name).namespaces[exercise_id]
     public = frozen.load(exercise_id)
     answers: dict[str, list[Answer]] = {"alternative": [own], "mistake": []}
     left_out = []
@@ -149,7 +150,7 @@ class OwnFunctions(ast.NodeTransformer):
 
 
 class Renamed(ast.NodeTransformer):
-    """A function under another name, where it is defined and where it is called."""
+    """A function or class under another name, where it is defined and where it is called."""
 
     def __init__(self, old: str, new: str) -> None:
         self.old, self.new = old, new
@@ -159,29 +160,35 @@ class Renamed(ast.NodeTransformer):
         node.name = self.new if node.name == self.old else node.name
         return self.generic_visit(node)
 
+    visit_ClassDef = visit_FunctionDef
+
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """Rename a reference."""
         return ast.Name(self.new, node.ctx) if node.id == self.old else node
 
 
 def rewritten(function: authoring.Function, exercise: Exercise, cell: str, taken: Collection[str]) -> str | None:
-    """A known answer as a cell that defines the exercise's function, or None where it is no plain function.
+    """A known answer as a cell that defines the exercise's function or class, or None where it is not written as such.
 
     Helpers with names that the notebook has `taken` get other names.
     """
-    if function.__code__.co_freevars:
+    code = _code(function)
+    if code is None or set(code.co_freevars) - {"__class__"}:  # which `super()` in a method looks up
         return None
-    module = ast.parse(Path(function.__code__.co_filename).read_text(encoding="utf-8"))
-    first = function.__code__.co_firstlineno
-    node = next((one for one in module.body if isinstance(one, ast.FunctionDef) and _line(one) == first), None)
+    module = ast.parse(Path(code.co_filename).read_text(encoding="utf-8"))
+    sort = ast.ClassDef if exercise.use else ast.FunctionDef
+    lines = code.co_firstlineno
+    node = next((one for one in module.body if isinstance(one, sort) and _line(one) <= lines <= one.end_lineno), None)
     if node is None:
         return None
     node.name, node.decorator_list = exercise.name, []
-    _complete(node.args, next(one.args for one in ast.parse(cell).body if getattr(one, "name", "") == exercise.name))
+    if isinstance(node, ast.FunctionDef):
+        given = next(one for one in ast.parse(cell).body if getattr(one, "name", "") == exercise.name)
+        _complete(node.args, given.args)
     helpers = _needed(node, _bindings(module))
     own = OwnFunctions(exercise.name)
     parts = [own.visit(part) for part in [*helpers, node]]
-    for name in [one.name for one in helpers if isinstance(one, ast.FunctionDef) and one.name in taken]:
+    for name in [one.name for one in helpers if isinstance(one, ast.FunctionDef | ast.ClassDef) and one.name in taken]:
         parts = [Renamed(name, f"my_{name}").visit(part) for part in parts]
     if own.uses_own:
         parts[-1:-1] = Renamed(exercise.name, f"right_{exercise.name}").visit(ast.parse(cell)).body
@@ -197,15 +204,21 @@ def _complete(arguments: ast.arguments, of_stub: ast.arguments) -> None:
         arguments.defaults += of_stub.defaults[-len(missing) :]
 
 
-def _line(node: ast.FunctionDef) -> int:
-    """The first line of a function, its decorators included, as code objects count."""
+def _code(known: authoring.Function) -> CodeType | None:
+    """The code of a function, or of a method that stands in a class; None for a class without methods."""
+    parts = vars(known).values() if isinstance(known, type) else (known,)
+    return next((part.__code__ for part in parts if isinstance(part, FunctionType)), None)
+
+
+def _line(node: ast.FunctionDef | ast.ClassDef) -> int:
+    """The first line of a function or class, its decorators included, as code objects count."""
     return min(one.lineno for one in [node, *node.decorator_list])
 
 
 def _spaced(parts: list[ast.stmt]) -> Iterator[str]:
-    """The source of each statement, with empty lines around functions."""
+    """The source of each statement, with empty lines around functions and classes."""
     for index, part in enumerate(parts):
-        if index and isinstance(part, ast.FunctionDef):
+        if index and isinstance(part, ast.FunctionDef | ast.ClassDef):
             yield "\n"
         yield ast.unparse(ast.fix_missing_locations(part))
 
@@ -219,7 +232,7 @@ def _bindings(module: ast.Module) -> dict[str, ast.stmt]:
                 bound |= {alias.asname or alias.name: ast.Import([alias]) for alias in aliases}
             case ast.ImportFrom(module=source, names=aliases, level=level):
                 bound |= {one.asname or one.name: ast.ImportFrom(source, [one], level) for one in aliases}
-            case ast.FunctionDef(name=name) if name != "_":
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) if name != "_":
                 bound[name] = node
             case ast.Assign(targets=[ast.Name(id=name)]):
                 bound[name] = node
@@ -241,7 +254,7 @@ def _needed(node: ast.AST, bindings: Mapping[str, ast.stmt]) -> list[ast.stmt]:
 
 
 def define(source: str, exercise: Exercise, namespace: Mapping[str, Any]) -> authoring.Function:
-    """The function that a cell defines, among other definitions."""
+    """The function or class that a cell defines, among other definitions."""
     own = dict(namespace)
     exec(compile(source, "<cell>", "exec"), own)
     return own[exercise.name]
@@ -249,9 +262,9 @@ def define(source: str, exercise: Exercise, namespace: Mapping[str, Any]) -> aut
 
 def holds(answer: Answer, name: str, exercise: Exercise, namespace: Mapping[str, Any], public: FrozenAnswers) -> bool:
     """Whether a rewritten answer is judged as the known one is, and gets in the way of no other cell."""
-    if takes_names(answer.source, exercise, namespace):
-        return False
     try:
+        if takes_names(answer.source, exercise, namespace):
+            return False
         verdict = marks(exercise, define(answer.source, exercise, namespace), public)
     except Exception:
         return False  # it needs what a learner's notebook does not have
@@ -262,9 +275,9 @@ def holds(answer: Answer, name: str, exercise: Exercise, namespace: Mapping[str,
 
 def takes_names(source: str, exercise: Exercise, namespace: Mapping[str, Any]) -> bool:
     """Whether a cell binds a name, other than its function's, to something else than the notebook does."""
-    own: dict[str, Any] = {}
+    own = dict(namespace)  # which a class needs where it is defined
     exec(compile(source, "<cell>", "exec"), own)
-    del own["__builtins__"], own[exercise.name]
+    del own[exercise.name]
     taken = {**vars(builtins), **namespace}
     return any(name in taken and taken[name] is not value for name, value in own.items())
 
@@ -275,7 +288,8 @@ def fits(answer: Answer, name: str, exercise: Exercise, public: FrozenAnswers) -
     if not users:
         return True
     functions = load(solved(name, {exercise.id: answer.source})).functions
-    outcomes = run.call_all(functions[exercise.id], [case.args for case in public.cases], exercise.time_limit)
+    called = exercise.calling(functions[exercise.id])
+    outcomes = run.call_all(called, [case.args for case in public.cases], exercise.time_limit)
     same = all(form(one.value) == form(case.expected) for one, case in zip(outcomes, public.cases, strict=True))
     return same and all(passes_at_ease(one, functions[one.id]) for one in users)
 
@@ -366,8 +380,10 @@ def mutated(cell: str) -> Iterator[str]:
 
 
 def _inside(tree: ast.Module) -> list[ast.AST]:
-    """The nodes within the functions of a cell, but for their arguments."""
-    bodies = [line for function in tree.body if isinstance(function, ast.FunctionDef) for line in function.body]
+    """The nodes within the functions of a cell, and the methods of its classes, but for their arguments."""
+    classes = [part for part in tree.body if isinstance(part, ast.ClassDef)]
+    outer = [*tree.body, *(part for one in classes for part in one.body)]
+    bodies = [line for function in outer if isinstance(function, ast.FunctionDef) for line in function.body]
     return [node for line in bodies for node in ast.walk(line)]
 
 
@@ -397,7 +413,7 @@ def fails(exercise: Exercise, function: authoring.Function, answers: FrozenAnswe
 
 def verdict_in_time(exercise: Exercise, function: authoring.Function, answers: FrozenAnswers) -> Verdict | None:
     """The verdict on a function, or None where it takes more than MUTANT_SECONDS."""
-    outcomes = run.call_all(function, [case.args for case in answers.cases], MUTANT_SECONDS)
+    outcomes = run.call_all(exercise.calling(function), [case.args for case in answers.cases], MUTANT_SECONDS)
     if any(outcome.timed_out for outcome in outcomes):
         return None
     return judge(exercise, answers.cases, outcomes)

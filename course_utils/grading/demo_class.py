@@ -7,7 +7,8 @@ and yet right, some no readable notebooks, some hostile.
 `truth.json` says for each student by name: `kind`, `what` in a few words, and for each notebook its `file`, the
 `problem` where that cannot be read as a notebook of the course (else null), and for each exercise the `points` that it
 must earn, the `mistake` that it must be named after (null: none, or any), and the `answer` that stands there. A right
-function that fails only because it calls the student's own wrong one keeps its points, by follow-through.
+function that fails only because it calls the student's own wrong one keeps its points, by follow-through; nobody
+answers what is built on an own wrong class.
 """
 
 from __future__ import annotations
@@ -165,6 +166,9 @@ def choose(course: Course, kind: str, what: list[str], rng: random.Random) -> di
         answers |= {one: answer_of_kind(course, one, _draw(ERROR_KINDS, rng), rng) for one in sorted(some)}
     if kind == "weak":
         answers = {one: answer_of_kind(course, one, _draw(WEAK_KINDS, rng), rng) for one in ids}
+    for exercise_id, answer in answers.items():  # follow-through answers no class, so what is built on one may fail
+        if any(exercises.get(one).use and not answers[one].right for one in answer.calls):
+            answers[exercise_id] = answer_of_kind(course, exercise_id, "stub", rng)
     for exercise_id, answer in answers.items():
         if answer.kind in ("mistake", "mutant") and tainted(answer, answers) and undone(course, exercise_id, answers):
             answers[exercise_id] = answer_of_kind(course, exercise_id, "stub", rng)
@@ -204,11 +208,16 @@ def answer_of_kind(course: Course, exercise_id: str, kind: str, rng: random.Rand
 
 
 def attacks(course: Course, what: list[str], rng: random.Random) -> dict[str, Answer]:
-    """The attacks, each in place of an answer; one that finds no place is left out."""
+    """The attacks, each in place of an answer; one that finds no place is left out.
+
+    They are functions, which where a class is asked for would never be called; one that strikes `first` needs no call.
+    """
     placed: dict[str, Answer] = {}
+    functions = [one for one in course.pools if not exercises.get(one).use]
+    leaves = [one for one in course.leaves if one in functions]
     for name in what:
         attack = ATTACKS[name]
-        places = list(course.pools)[:1] if attack.first else course.leaves if attack.lasting else list(course.pools)
+        places = list(course.pools)[:1] if attack.first else leaves if attack.lasting else functions
         free = [one for one in places if one not in placed]
         if free:
             exercise_id = rng.choice(free)
@@ -233,7 +242,7 @@ def strange(answer: Answer, answers: Mapping[str, Answer]) -> bool:
 def undone(course: Course, exercise_id: str, answers: Mapping[str, Answer]) -> bool:
     """Whether two errors undo each other: a wrong answer that passes, since it calls another wrong one."""
     exercise = exercises.get(exercise_id)
-    own = dict(authoring.load_solution(course.name).functions[exercise_id].__globals__)
+    own = dict(authoring.load_solution(course.name).namespaces[exercise_id])
     for one in itertools.takewhile(lambda one: one != exercise_id, answers):
         own.pop(exercises.get(one).name, None)
         with contextlib.suppress(SyntaxError):

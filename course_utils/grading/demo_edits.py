@@ -108,12 +108,15 @@ def make_noise(full: NotebookNode) -> None:
 
 
 def begin_with(cell: NotebookNode, exercise_id: str, source: str) -> None:
-    """Put statements at the beginning of the exercise's function."""
+    """Put statements at the beginning of the exercise's function, or of each method of its class."""
     tree = ast.parse(cell.source)
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name == exercises.get(exercise_id).name:
-            start = 0 if ast.get_docstring(node) is None else 1
-            node.body[start:start] = ast.parse(source).body
+        if getattr(node, "name", "") != exercises.get(exercise_id).name:
+            continue
+        for function in node.body if isinstance(node, ast.ClassDef) else [node]:
+            if isinstance(function, ast.FunctionDef):
+                start = 0 if ast.get_docstring(function) is None else 1
+                function.body[start:start] = ast.parse(source).body
     cell.source = ast.unparse(tree)
 
 

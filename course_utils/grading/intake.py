@@ -651,9 +651,9 @@ def _other_language(content: dict[str, Any]) -> str:
 
 @functools.cache
 def _definition() -> re.Pattern[str]:
-    """Matches where a cell's text defines a function of the course, by `def` or by assignment."""
+    """Matches where a cell's text defines a function or class of the course, by `def`, `class` or by assignment."""
     names = "|".join(sorted({re.escape(exercise.name) for exercise in exercises.all_by_id().values()}))
-    return re.compile(rf"^[ \t]*def[ \t]+({names})\b|^({names})[ \t]*=(?!=)", re.M)
+    return re.compile(rf"^[ \t]*(?:def|class)[ \t]+({names})\b|^({names})[ \t]*=(?!=)", re.M)
 
 
 def _most_named(votes: Counter[str]) -> str:

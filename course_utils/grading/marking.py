@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from course_utils.errors import Misfit
 from course_utils.exercises.spec import Exercise
 from course_utils.grading.intake import Submission
 from course_utils.grading.reference import Reference, name_of_seed
@@ -29,13 +30,13 @@ ERROR_TYPES = frozenset(
 
 # What an error says when it is a limit that was met, by a part of its text.
 LIMIT_SENTENCES = {
-    "MemoryError": "Your function needed more than the {memory} MiB of memory that a submission may use.",
-    "can't allocate memory": "Your function needed more than the {memory} MiB of memory that a submission may use.",
-    "[Errno 27]": "Your function wrote a file of more than the {file_size} MiB that a submission may write.",
-    "[Errno 28]": "Your function filled the {scratch} MiB of scratch space that a submission has.",
-    "[Errno 24]": "Your function opened more than the {files} files that a submission may have open.",
-    "can't start new thread": "Your function started more than the {processes} processes and threads it may have.",
-    "[Errno 11]": "Your function started more than the {processes} processes and threads it may have.",
+    "MemoryError": "Your code needed more than the {memory} MiB of memory that a submission may use.",
+    "can't allocate memory": "Your code needed more than the {memory} MiB of memory that a submission may use.",
+    "[Errno 27]": "Your code wrote a file of more than the {file_size} MiB that a submission may write.",
+    "[Errno 28]": "Your code filled the {scratch} MiB of scratch space that a submission has.",
+    "[Errno 24]": "Your code opened more than the {files} files that a submission may have open.",
+    "can't start new thread": "Your code started more than the {processes} processes and threads it may have.",
+    "[Errno 11]": "Your code started more than the {processes} processes and threads it may have.",
 }
 
 
@@ -108,6 +109,7 @@ class Marking:
         self.zygote = marker.zygote
         self.deadline = time.monotonic() + self.zygote.limits.wall
         self.names = {exercise.id: exercise.name for exercise in self.reference.exercises}
+        self.classes = {exercise.id for exercise in self.reference.exercises if exercise.use}
         self.problems: list[str] = []
         self.unreadable: dict[str, str] = {}  # the sentence by exercise
         self.called: dict[str, set[str]] = {}  # functions that an exercise's own called or missed
@@ -275,7 +277,8 @@ class Marking:
         if not attempt.found:
             if exercise.id in self.unreadable:
                 return self.lost(exercise, attempt, Status.UNREADABLE, self.unreadable[exercise.id])
-            return self.lost(exercise, attempt, Status.MISSING, f"No cell defines the function `{exercise.name}`.")
+            sentence = f"No cell defines the {exercise.kind} `{exercise.name}`."
+            return self.lost(exercise, attempt, Status.MISSING, sentence)
         last = attempt.outcomes[-1]
         if last.timed_out is not None:
             sentence = f"`{exercise.name}` was stopped after {last.timed_out:g} s: an endless loop, or too slow a way?"
@@ -306,7 +309,8 @@ class Marking:
         assert first is not None
         hidden = blocks(exercise, cases[first], verdict, first)
         outcome = fresh.outcomes[first] if first < len(fresh.outcomes) else Outcome()
-        status = Status.ERROR if outcome.error else Status.WRONG
+        misfit = outcome.error_type == Misfit.__name__
+        status = Status.ERROR if outcome.error and not misfit else Status.WRONG
         shown_blocks: tuple[tuple[str, str], ...] = ()
         mistake = public_verdict.mistake
         if not public_verdict.passed:
@@ -322,12 +326,14 @@ class Marking:
             told = verdict.cases[first].difference
             message = told.message if told else ""
             # Texts that the student's code chose could hold the hidden input.
-            if outcome.error:
+            if misfit:
+                message = f"There your {exercise.kind} is not what its docstring asks for."
+            elif outcome.error:
                 place = f" in line {outcome.line} of its cell" if outcome.line else ""
                 kind = outcome.error_type if outcome.error_type in ERROR_TYPES else "of a type of your own"
-                message = f"Your function raised an error{place}: {kind}."
+                message = f"Your {exercise.kind} raised an error{place}: {kind}."
             elif told is not None and told.kind == "type":
-                message = "There your function returned another type of value."
+                message = f"There your {exercise.kind} returned another type of value."
         limit = self.limit_sentence(outcome)
         if limit:
             status, sentences, shown_blocks, hidden = Status.LIMIT, [limit], (), ()
@@ -360,10 +366,16 @@ class Marking:
 
         Answers are given only for exercises that this one declares to need, directly or through others, and that are
         final: these all come before it, so what a process keeps of them helps none. The solution answers in a
-        sandboxed process of its own, because it computes on values that come from a student.
+        sandboxed process of its own, because it computes on values that come from a student. A class cannot be
+        answered, since its objects do not cross: an earlier one that is wrong is named instead.
         """
         result = results[exercise.id]
-        failed = tuple(one for one in self.needed(exercise) if not results[one].points)
+        wrong = [one for one in self.needed(exercise) if not results[one].points]
+        failed = tuple(one for one in wrong if one not in self.classes)
+        if len(failed) < len(wrong) and result.status in (Status.WRONG, Status.ERROR):
+            classes = ", ".join(f"`{self.names[one]}`" for one in wrong if one in self.classes)
+            advice = f"It is built on {classes}, not right either; no class can be answered for you: mend that first."
+            result = replace(result, sentences=(*result.sentences, advice))
         names = {self.names[one] for one in failed}
         names &= self.called.get(exercise.id, names)  # answers to what it does not call would change nothing
         worth_it = result.status not in (Status.UNSOLVED, Status.MISSING, Status.UNREADABLE)
@@ -441,7 +453,7 @@ def verdict_of(exercise: Exercise, cases: list[JudgedCase], outcomes: list[Outco
     try:
         return judge(exercise, cases, outcomes)
     except Exception:
-        unjudged = Difference("type", "What your function returned is of a kind that cannot be judged.")
+        unjudged = Difference("type", f"What your {exercise.kind} returned is of a kind that cannot be judged.")
         return Verdict(exercise, tuple(CaseVerdict(case.label, unjudged) for case in cases))
 
 

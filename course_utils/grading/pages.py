@@ -25,12 +25,12 @@ SYMBOLS = {"good": "✓", "bad": "✗", "open": "○"}
 
 # What is said where grading left no sentence.
 EXPLAINED = {
-    Status.WRONG: "What your function returns differs from what is asked for.",
-    Status.ERROR: "Your function raised an error.",
+    Status.WRONG: "What your {kind} returns differs from what is asked for.",
+    Status.ERROR: "Your {kind} raised an error.",
     Status.UNSOLVED: "The line that raises `NotImplementedError` is still there: your solution takes its place.",
-    Status.MISSING: "No cell defines `{name}`: the function that is graded must have this name.",
+    Status.MISSING: "No cell defines `{name}`: the {kind} that is graded must have this name.",
     Status.UNREADABLE: "The cell has a syntax error, so nothing in it could be run.",
-    Status.TIMED_OUT: "Your function took too long, also the second time, when nothing else ran beside it.",
+    Status.TIMED_OUT: "Your {kind} took too long, also the second time, when nothing else ran beside it.",
     Status.LIMIT: "Your code reached a limit of memory, processes or output, and was stopped.",
     Status.NO_REPLY: "Your code ended or replied with something that is no result.",
 }
@@ -225,7 +225,7 @@ def _entry(
     if right:  # why it failed before the earlier ones were answered says nothing about this one
         said = (_follow_through(result, statuses),) if result.answered else ()
     else:
-        said = result.sentences or (EXPLAINED[result.status].format(name=exercise.name),)
+        said = result.sentences or (EXPLAINED[result.status].format(name=exercise.name, kind=exercise.kind),)
     return Entry(
         id=exercise.id,
         anchor=f"exercise-{exercise.id}",

@@ -47,7 +47,10 @@ class Reference:
         """The same cases, with what each known mistake makes of them."""
         mistakes = self.known.mistakes.get(exercise.id, {})
         inputs = [case.args for case in cases]
-        outcomes = {name: run.call_all(one.function, inputs, exercise.time_limit) for name, one in mistakes.items()}
+        outcomes = {
+            name: run.call_all(exercise.calling(one.function), inputs, exercise.time_limit)
+            for name, one in mistakes.items()
+        }
         return [
             JudgedCase(case.label, case.args, case.expected, at(outcomes, index), case.names_mistakes)
             for index, case in enumerate(cases)

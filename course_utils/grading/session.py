@@ -171,7 +171,7 @@ class Session:
         """Wait until the pipe is ready, at most a tick; keeps the limits meanwhile. Raises Ended."""
         now = time.monotonic()
         if now >= until:
-            self.fail(Status.TIMED_OUT, "Your function was stopped because its time was over.")
+            self.fail(Status.TIMED_OUT, "Your code was stopped because its time was over.")
         self.look_at_memory(now)
         pipe = self.child.requests if writing else self.child.replies
         reading = [self.child.output, self.child.pidfd] + ([] if writing else [pipe])

@@ -1,8 +1,9 @@
 """The untrusted side: holds a student's definitions and calls their functions with the inputs that requests bring.
 
 It runs inside the sandbox, in the process of the student's code; nothing that it says is believed. It holds no answer
-and no seed. One request is one frame, and gets one reply; while a call runs it may ask the grader for the values of
-earlier exercises (follow-through), each question answered by one frame.
+and no seed; how a class is used is in the public specifications. One request is one frame, and gets one reply; while a
+call runs it may ask the grader for the values of earlier exercises (follow-through), each question answered by one
+frame.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import asdict, replace
 from types import SimpleNamespace
 from typing import Any
 
-from course_utils import notebook, run
+from course_utils import exercises, notebook, run
 from course_utils.grading import wire
 from course_utils.judge import Outcome
 from course_utils.judge.compare import describe
@@ -27,27 +28,33 @@ PROBLEMS = 20
 
 
 def warm_up() -> None:
-    """Do once what every child would do: the import of IPython's input transformer, a definition, a call."""
+    """Do once what every child would do: import specifications and IPython's input transformer, define, call."""
+    exercises.all_by_id()
     source = "%matplotlib inline\ndef f(x):\n    return x\n"
     run.call(Definitions([{"source": source, "exercise": "", "checks": ""}], {"f": "f"}).function("f"), (1.0,), 1.0)
 
 
 class Definitions:
-    """The definitions of a notebook; each exercise's function is made when it is first called for."""
+    """The definitions of a notebook; each exercise's function or class is made when it is first called for."""
 
     def __init__(self, cells: list[dict[str, str]], names: dict[str, str]) -> None:
         self.names = names
         self.cells = notebook.definitions(SimpleNamespace(cells=[as_cell(cell) for cell in cells]))
         self.problems: list[str] = []
         self.made: dict[str, Any] = {}
+        self.namespaces: dict[str, dict[str, Any]] = {}  # in which the function, or the class's methods, look up names
         self.called: set[str] = set()  # names of functions of other exercises that were called
 
     def function(self, exercise: str) -> Any:
-        """The function of an exercise as it was when its check would have run; None where no cell defines it."""
+        """The function or class of an exercise as it was when its check would have run; None where there is none.
+
+        Only calls of functions are seen: classes of other exercises stay what they are, for `isinstance` and the like.
+        """
         if exercise not in self.made:
             problems: list[str] = []
             namespace = notebook.namespace_of(self.cells, exercise, self.names[exercise], problems, DEFINITION_SECONDS)
             self.made[exercise] = namespace.get(self.names[exercise])
+            self.namespaces[exercise] = namespace
             for name in set(self.names.values()) - {self.names[exercise]}:
                 if inspect.isfunction(namespace.get(name)):
                     namespace[name] = self.recorder(name, namespace[name])
@@ -122,19 +129,22 @@ def serve(requests: int, replies: int) -> None:
 
 
 def answer_call(connection: Connection, definitions: Definitions, request: dict[str, Any]) -> None:
-    """Call one exercise's function once and send the outcome, with what failed on the way to the definitions."""
+    """Call one exercise's function, or use its class, once; sends the outcome, and which definitions failed."""
     function = definitions.function(request["exercise"])
     reply = {"re": request["id"], "problems": [problem[:TEXT] for problem in definitions.problems[:PROBLEMS]]}
     if not callable(function):
         connection.write(reply | {"found": False})
         return
+    namespace = definitions.namespaces[request["exercise"]]
     for name in request["answered"]:
-        function_globals(function)[name] = asker(connection, name)
+        namespace[name] = asker(connection, name)
     definitions.called.clear()
+    if request["exercise"] in exercises.all_by_id():
+        function = exercises.get(request["exercise"]).calling(function)
     if request["options"]:
         function = functools.partial(function, **request["options"])
     outcome = run.call(function, request["args"], request["seconds"], request["most"])
-    missing = set(definitions.names.values()) - set(function_globals(function))
+    missing = set(definitions.names.values()) - set(namespace)
     reply["called"] = sorted(definitions.called | missing)  # a call of what is missing leaves no other trace
     fields = crossing(outcome)
     try:
@@ -150,12 +160,6 @@ def crossing(outcome: Outcome) -> dict[str, Any]:
     """An outcome as a dict that crosses, its texts bounded."""
     fields = asdict(replace(outcome, value=None))
     return fields | {"value": outcome.value, "printed": outcome.printed[:TEXT], "warned": outcome.warned[:TEXT]}
-
-
-def function_globals(function: Any) -> dict[str, Any]:
-    """The namespace in which a function looks up other functions; an empty one for what is no plain function."""
-    found = getattr(function, "__globals__", None)
-    return found if isinstance(found, dict) else {}
 
 
 def asker(connection: Connection, name: str) -> Callable[..., Any]:

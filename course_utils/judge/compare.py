@@ -105,6 +105,8 @@ def show(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, tuple):
         return "\n".join(show(item) for item in value)
+    if type(value) is dict and any(isinstance_exact(item, np.ndarray) for item in value.values()):
+        return "\n".join(f"{name}: {describe(item)}" for name, item in value.items())  # such as a network's weights
     return str(value)[:400]
 
 

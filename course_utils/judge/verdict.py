@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from course_utils import memory
+from course_utils.errors import Misfit
 from course_utils.exercises.spec import Exercise
 from course_utils.judge.compare import Difference, agree, as_plain, as_tuple, compare, show
 
@@ -102,16 +103,18 @@ def difference_of(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Dif
     if outcome.timed_out is not None:
         return Difference(
             "time",
-            f"Your function was stopped after {outcome.timed_out:g} s: an endless loop, or too slow a way?",
+            f"Your {exercise.kind} was stopped after {outcome.timed_out:g} s: an endless loop, or too slow a way?",
         )
+    if outcome.error is not None and outcome.error_type == Misfit.__name__:
+        return Difference("error", outcome.error.removeprefix(f"{Misfit.__name__}: "))
     if outcome.error is not None:
         place = f" in line {outcome.line} of your cell" if outcome.line else ""
-        return Difference("error", f"Your function raised an error{place}: {outcome.error}")
+        return Difference("error", f"Your {exercise.kind} raised an error{place}: {outcome.error}")
     if outcome.changed:
         which = ", ".join(exercise.takes[index] for index in outcome.changed)
         return Difference(
             "changed",
-            f"Your function changed its argument {which} in place: work on a copy, the caller still needs it.",
+            f"Your {exercise.kind} changed its argument {which} in place: work on a copy, the caller still needs it.",
         )
     for index in outcome.idle:
         if exercise.takes[index] in exercise.draws_from:
@@ -140,13 +143,14 @@ def too_large(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Differe
     rule = f"{exercise.largest_is} = {most} entries are the most that an array may have"
     if outcome.largest > most:
         return Difference(
-            "memory", f"Your function made a tensor of {outcome.largest} entries; {rule}: work on fewer rows at a time."
+            "memory",
+            f"Your {exercise.kind} made a tensor of {outcome.largest} entries; {rule}: work on fewer rows at a time.",
         )
     if outcome.held > memory.bytes_for(most):
         return Difference(
             "memory",
-            f"Your function held {outcome.held // 1000} kB in arrays and lists at once; {rule}: work on fewer rows at "
-            f"a time.",
+            f"Your {exercise.kind} held {outcome.held // 1000} kB in arrays and lists at once; {rule}: work on fewer "
+            f"rows at a time.",
         )
     return None
 
@@ -189,4 +193,6 @@ def same_outcome(exercise: Exercise, one: Outcome, other: Outcome) -> bool:
         return False
     if one.error_type != other.error_type or one.changed != other.changed:
         return False
+    if one.error_type == Misfit.__name__:  # of many kinds: only the text tells which
+        return one.error == other.error
     return one.error_type is not None or agree(one.value, other.value, exercise.condition)

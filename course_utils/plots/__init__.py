@@ -16,6 +16,11 @@ The data:
     bars(heights, names, xlabel=, ylabel=)   bars with their heights
     matrix(P, classes=)                  a large matrix as a picture, rows sorted by class
 
+Pairs of pictures:
+    picture_pairs(first, second, captions, title=)   one above the other
+    distance_histograms(d, y, title=)    same and different pairs; threshold=
+    pair_decision(pictures, distance, d, y, threshold, title=)   one pair among all
+
 The method:
     heatmaps({"P": P, "Q": Q}, names=)   small matrices with the numbers in their cells
     affinity_bells(distances, {perplexity: sigma})   one point's Gaussians and its neighbours' affinities
@@ -28,6 +33,7 @@ A run:
     cost_curve(costs or {name: costs}, marks={250: "exaggeration ends"})
     scaling({method: (ns, seconds)})     time against n, both logarithmic
     Watch(labels, every=50)              `with plots.Watch(labels) as watch: tsne(X, callback=watch)`
+    WatchTraining(steps, {name: words})  `with plots.WatchTraining(...) as watch: train(..., callback=watch)`
 """
 
 from __future__ import annotations
@@ -43,17 +49,20 @@ from course_utils.plots.maps import (
     value_map,
     word_regions,
 )
-from course_utils.plots.runs import Watch, cost_curve, scaling
+from course_utils.plots.pairs import distance_histograms, pair_decision, picture_pairs
+from course_utils.plots.runs import Watch, WatchTraining, cost_curve, scaling
 from course_utils.plots.theory import affinity_bells, crowding, curves, force_curves, heatmaps
 
 __all__ = [
     "Picture",
     "Watch",
+    "WatchTraining",
     "affinity_bells",
     "bars",
     "cost_curve",
     "crowding",
     "curves",
+    "distance_histograms",
     "force_curves",
     "heatmaps",
     "image_row",
@@ -61,6 +70,8 @@ __all__ = [
     "map_with_words",
     "maps_side_by_side",
     "matrix",
+    "pair_decision",
+    "picture_pairs",
     "scaling",
     "scatter_map",
     "stencils",

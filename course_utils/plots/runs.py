@@ -20,6 +20,7 @@ from course_utils.plots.figure import (
     styled,
 )
 from course_utils.plots.maps import draw_classes, legend_scale, marker_area
+from course_utils.plots.theory import curves
 
 LIVE_DPI = 70
 
@@ -94,7 +95,68 @@ def scaling(
     return figure
 
 
-class Watch:
+class _Live:
+    """One output area of the notebook, drawn anew."""
+
+    _handle: Any = None
+
+    def _draw(self, figure: Picture, dpi: float | None = None) -> None:
+        if not _in_notebook():
+            return
+        from IPython.display import display
+
+        bundle = figure.bundle() if dpi is None else {"text/html": figure.html(dpi), "text/plain": figure.alt}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+
+class WatchTraining(_Live):
+    """The course of a training, drawn while it runs, in one output area of the notebook.
+
+        with plots.WatchTraining(800, {"loss": "loss", "satisfied": "share satisfied"}) as watch:
+            train(..., callback=watch)
+
+    The training calls `watch(history)` now and then; history["step"] and history[name] are lists that grow. Every
+    twentieth part of `steps` the picture is drawn anew, and the last one stays in the saved notebook. `shown` maps
+    names in the history to words for the legend.
+    """
+
+    def __init__(self, steps: int, shown: Mapping[str, str], *, title: str = "The training so far") -> None:
+        self.steps = steps
+        self.shown = shown
+        self.title = title
+        self.history: Mapping[str, Sequence[float]] = {"step": []}
+        self._drawn = -1
+
+    def __enter__(self) -> WatchTraining:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.history["step"]:
+            self._draw(self.now())
+
+    def __call__(self, history: Mapping[str, Sequence[float]]) -> None:
+        """Draw what was measured so far, if its turn has come."""
+        self.history = history
+        part = int(20 * history["step"][-1] / self.steps)
+        if part > self._drawn:
+            self._drawn = part
+            if _in_notebook():
+                self._draw(self.now(), LIVE_DPI)
+
+    def now(self) -> Picture:
+        """What was measured up to now, against the step."""
+        ys = {words: np.array(self.history[name]) for name, words in self.shown.items()}
+        picture = curves(np.array(self.history["step"]), ys, xlabel="step", ylabel="", title=self.title)
+        picture.axes[0].set_xlim(0, self.steps)
+        return picture
+
+
+class Watch(_Live):
     """A map watched while it is optimised, in one output area of the notebook.
 
         with plots.Watch(labels, every=50) as watch:
@@ -112,7 +174,6 @@ class Watch:
         self.iterations: list[int] = []
         self.costs: list[float] = []
         self.frames: list[tuple[int, np.ndarray]] = []
-        self._handle: Any = None
 
     def __enter__(self) -> Watch:
         return self
@@ -173,17 +234,6 @@ class Watch:
         axes.plot(self.iterations, self.costs, color=LINES[0], linewidth=1.8)
         axes.set_title("cost: KL(P‖Q), nats", fontsize=10)
         axes.set_xlabel("iteration")
-
-    def _draw(self, figure: Picture, dpi: float | None = None) -> None:
-        if not _in_notebook():
-            return
-        from IPython.display import display
-
-        bundle = figure.bundle() if dpi is None else {"text/html": figure.html(dpi), "text/plain": figure.alt}
-        if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)
-        else:
-            self._handle.update(bundle, raw=True)
 
 
 def _in_notebook() -> bool:

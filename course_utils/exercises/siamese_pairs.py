@@ -1,0 +1,260 @@
+"""The exercises of notebook 04, part B, one network and two inputs: inputs, how outputs are judged, and hints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from course_utils.exercises import modules
+from course_utils.exercises.spec import Case, Exercise
+
+NOTEBOOK = "04_siamese_triplet"
+Args = tuple[Any, ...]
+
+
+# ---------------------------------------------------------------- inputs
+
+
+def embedded_pairs(rng: np.random.Generator, b: int, d: int, size: float = 0.5) -> tuple[np.ndarray, ...]:
+    """Embeddings E1, E2 (b, d) and labels (b,) of both kinds."""
+    y = rng.permutation(np.arange(b) % 2)
+    return size * rng.normal(size=(b, d)), size * rng.normal(size=(b, d)), y
+
+
+def contrastive_cases(rng: np.random.Generator) -> list[Case]:
+    """By hand, inside and outside the margin, distance 0 with both labels, several margins."""
+    near, far, y = embedded_pairs(rng, 8, 4)
+    equal = rng.normal(size=(4, 3))
+    hand = np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([[0.6, 0.8], [0.3, 0.4]])
+    return [
+        Case("(0, 0) and (0.6, 0.8) same, (0, 0) and (0.3, 0.4) different, margin 1", (*hand, np.array([0, 1]), 1.0)),
+        Case("eight pairs, margin 1", (near, far, y, 1.0)),
+        Case("all different, some beyond the margin", (near, far, np.ones(8, dtype=int), 1.2)),
+        Case("equal embeddings, with both labels", (equal, equal.copy(), np.array([0, 1, 1, 0]), 0.7)),
+        Case("as many pairs as dimensions, margin 2", (*embedded_pairs(rng, 5, 5, 0.7), 2.0)),
+    ]
+
+
+def tensor(array: Any) -> Any:
+    """A float64 tensor; torch is imported only when it is needed."""
+    import torch
+
+    return torch.tensor(array, dtype=torch.float64)
+
+
+def net_state(rng: np.random.Generator, channels: int, rest: int, d: int, widths: tuple[int, ...]) -> dict[str, Any]:
+    """Weights of an EmbeddingNet by name; `rest` pixels are left. BatchNorm's scales have both signs, for then it
+    does not commute with pooling.
+    """
+    state, before = {}, channels
+    for i, w in enumerate(widths):
+        state[f"features.{4 * i}.weight"] = tensor(rng.normal(size=(w, before, 3, 3)) / np.sqrt(9 * before))
+        state[f"features.{4 * i}.bias"] = tensor(0.3 * rng.normal(size=w))
+        state[f"features.{4 * i + 2}.weight"] = tensor(rng.choice([-1, 1], size=w) * rng.uniform(0.5, 1.5, size=w))
+        state[f"features.{4 * i + 2}.bias"] = tensor(0.3 + 0.2 * rng.random(size=w))
+        state[f"features.{4 * i + 2}.running_mean"] = tensor(0.3 * rng.normal(size=w))
+        state[f"features.{4 * i + 2}.running_var"] = tensor(rng.uniform(0.5, 2.0, size=w))
+        before = w
+    state["linear.weight"] = tensor(rng.normal(size=(d, before * rest)) / np.sqrt(before * rest))
+    state["linear.bias"] = tensor(0.2 * rng.normal(size=d))
+    return state
+
+
+def net_cases(rng: np.random.Generator) -> list[Case]:
+    """One block and several, grey and colour, odd sizes, with and without unit length."""
+
+    def one(label: str, b: int, size: tuple[int, int, int], d: int, widths: tuple[int, ...], unit: bool) -> Case:
+        channels, height, width = size
+        shrink = 2 ** len(widths)
+        state = net_state(rng, channels, (height // shrink) * (width // shrink), d, widths)
+        return Case(label, (*size, d, widths, unit, state, tensor(rng.normal(size=(b, *size)))))
+
+    return [
+        one("one block, grey, 4 × 4, not of unit length", 3, (1, 4, 4), 2, (2,), False),
+        one("two blocks, colour, 8 × 4", 4, (3, 8, 4), 3, (3, 5), True),
+        one("two blocks, odd sizes: 9 × 7", 5, (1, 9, 7), 5, (4, 3), True),
+        one("three blocks, 8 × 11, not of unit length", 2, (2, 8, 11), 4, (3, 2, 4), False),
+    ]
+
+
+def embed_and_differentiate(
+    Net: type,
+    channels: int,
+    height: int,
+    width: int,
+    d: int,
+    widths: tuple[int, ...],
+    unit: bool,
+    state: dict[str, Any],
+    x: Any,
+) -> tuple[Any, ...]:
+    """Embeddings in evaluation and in training mode, and in the former the gradient of the sum of their cubes."""
+    net = modules.build(Net, channels, height, width, d, widths, unit, dtype=x.dtype).eval()
+    modules.load(net, state)
+    E = modules.output(net, x, shape=(len(x), d))
+    gradients = modules.gradients((E**3).sum(), modules.parameters(net))
+    return E, modules.output(net.train(), x, shape=(len(x), d)), gradients["features.0.weight"]
+
+
+def head_cases(rng: np.random.Generator) -> list[Case]:
+    """By hand, random, as many pairs as dimensions, equal inputs."""
+
+    def state(d: int) -> dict[str, Any]:
+        return {"linear.weight": tensor(rng.normal(size=(1, d))), "linear.bias": tensor(rng.normal(size=1))}
+
+    hand = {"linear.weight": tensor([[1.0, 1.0]]), "linear.bias": tensor([-2.0])}
+    E1, E2 = rng.normal(size=(2, 6, 3))
+    return [
+        Case("(1, 0) and (0, 2), w = (1, 1), b = -2", (2, hand, tensor([[1.0, 0.0]]), tensor([[0.0, 2.0]]))),
+        Case("six pairs", (3, state(3), tensor(E1), tensor(E2))),
+        Case("as many pairs as dimensions", (4, state(4), *(tensor(one) for one in rng.normal(size=(2, 4, 4))))),
+        Case("equal embeddings", (3, state(3), tensor(E1), tensor(E1))),
+    ]
+
+
+def score_both_ways(Head: type, d: int, state: dict[str, Any], E1: Any, E2: Any) -> tuple[Any, ...]:
+    """Scores, those of the exchanged pairs, and the gradient of the sum of squared scores for E1."""
+    head = modules.build(Head, d, dtype=E1.dtype).eval()
+    modules.load(head, state)
+    E1 = E1.clone().requires_grad_()
+    scores = modules.output(head, E1, E2, shape=(len(E1),))
+    return (
+        scores,
+        modules.output(head, E2, E1, shape=(len(E1),)),
+        modules.gradients((scores**2).sum(), {"E1": E1})["E1"],
+    )
+
+
+def module_cases(rng: np.random.Generator) -> list[Case]:
+    """The cases of the NumPy version as tensors."""
+    cases = contrastive_cases(rng)
+    return [Case(c.label, (c.args[3], *(tensor(one) for one in c.args[:3]))) for c in cases]
+
+
+def loss_and_gradients(Loss: type, margin: float, f1: Any, f2: Any, y: Any) -> tuple[Any, ...]:
+    """The loss, and its gradients with respect to both inputs."""
+    criterion = modules.build(Loss, margin)
+    f1, f2 = f1.clone().requires_grad_(), f2.clone().requires_grad_()
+    loss = modules.output(criterion, f1, f2, y, shape=())
+    gradients = modules.gradients(loss, {"f1": f1, "f2": f2})
+    return loss, gradients["f1"], gradients["f2"]
+
+
+# ---------------------------------------------------------------- properties
+
+
+def unit_length(args: Args, got: Any, expected: Any) -> str | None:
+    """Where it is asked for."""
+    lengths = np.linalg.norm(got[0], axis=1)
+    if args[5] and np.abs(lengths - 1).max() > 1e-5:
+        return (
+            f"With unit=True every embedding has length 1; yours have lengths from {lengths.min():.3g} to "
+            f"{lengths.max():.3g}."
+        )
+    return None
+
+
+def symmetric(args: Args, got: Any, expected: Any) -> str | None:
+    """The order of the pictures does not matter."""
+    if np.abs(got[0] - got[1]).max() > 1e-6 * max(1.0, np.abs(got[0]).max()):
+        return "The score must not change when the two pictures are exchanged; yours does."
+    return None
+
+
+def opposite(args: Args, got: Any, expected: Any) -> str | None:
+    """The loss depends on E1 - E2 only."""
+    _, dE1, dE2 = got
+    if np.abs(dE1 + dE2).max() > 1e-5 * max(np.abs(expected[1]).max(), 1e-12):
+        return "The loss depends on E1 - E2 only, so dE2 = -dE1; yours differ."
+    return None
+
+
+def loss_not_negative(args: Args, got: Any, expected: Any) -> str | None:
+    """A mean of squares."""
+    return "The loss is a mean of squares and cannot be negative." if got[0] < -1e-12 else None
+
+
+EXERCISES = (
+    Exercise(
+        id="embedding-net",
+        notebook=NOTEBOOK,
+        name="EmbeddingNet",
+        title="A small network",
+        points=3,
+        difficulty=3,
+        minutes=25,
+        cases=net_cases,
+        use=embed_and_differentiate,
+        takes=("channels", "height", "width", "d", "widths", "unit", "state", "x"),
+        returns=("E", "E_training", "dC_dW"),
+        properties=(unit_length,),
+        hints=(
+            "Collect the layers in a list, four for each width, and keep the number of channels that the last "
+            "one gave: "
+            "`nn.Conv2d(before, w, 3, padding=1)`. At the end `nn.Sequential(*layers)`.",
+            "Each pooling leaves `height // 2` and `width // 2`; the linear layer takes `before * height * "
+            "width` numbers.",
+            "`self.features(x).flatten(1)` flattens all but the batch; `nn.functional.normalize(z)` divides by "
+            "lengths.",
+        ),
+    ),
+    Exercise(
+        id="siamese-head",
+        notebook=NOTEBOOK,
+        name="SiameseHead",
+        title="Same or different?",
+        points=1,
+        difficulty=1,
+        minutes=8,
+        cases=head_cases,
+        use=score_both_ways,
+        takes=("d", "state", "E1", "E2"),
+        returns=("scores", "scores of the exchanged pairs", "dC_dE1"),
+        properties=(symmetric,),
+        hints=(
+            "`nn.Linear(d, 1)` of `(E1 - E2).abs()` gives (b, 1).",
+            "`[:, 0]` makes (b,) of (b, 1).",
+        ),
+    ),
+    Exercise(
+        id="contrastive-loss",
+        notebook=NOTEBOOK,
+        name="contrastive_loss",
+        title="The contrastive loss and its gradients",
+        points=3,
+        difficulty=3,
+        minutes=20,
+        cases=contrastive_cases,
+        takes=("E1", "E2", "y", "margin"),
+        returns=("loss", "dE1", "dE2"),
+        properties=(loss_not_negative, opposite),
+        requires=("pair-distances",),
+        hints=(
+            "Give names to three things: difference = E1 - E2 (b, d), d (b,), and short = max(margin - d, 0), by "
+            "how much "
+            "a pair falls short of the margin.",
+            "For a same pair, d(d²/2) = difference. For a different one, -short times the direction difference / d.",
+            "`difference / np.where(d > 0, d, 1)[:, None]` is the direction, and 0 where d is 0. Divide all by b.",
+        ),
+    ),
+    Exercise(
+        id="contrastive-module",
+        notebook=NOTEBOOK,
+        name="ContrastiveLoss",
+        title="The contrastive loss in torch",
+        points=2,
+        difficulty=3,
+        minutes=15,
+        cases=module_cases,
+        use=loss_and_gradients,
+        takes=("margin", "f1", "f2", "y"),
+        returns=("loss", "dL_df1", "dL_df2"),
+        condition=1e11,  # sqrt(D + 1e-12) is a right way to write it, and moves d = 0 by a millionth
+        hints=(
+            "The squares need no root: `D = ((f1 - f2) ** 2).sum(1)` serves the same pairs, and the root of it "
+            "the others.",
+            "`torch.where(zero, 1, D).sqrt()` has finite gradients; a second `torch.where` around it puts the 0 back.",
+        ),
+    ),
+)

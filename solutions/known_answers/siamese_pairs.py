@@ -1,0 +1,516 @@
+"""The author's half of notebook 04, part B: known mistakes, and other right answers."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from course_utils.authoring import KnownAnswers
+
+known = KnownAnswers("04_siamese_triplet")
+S = known.solution
+
+
+# ---------------------------------------------------------------- embedding-net
+
+
+def forward_with(last):
+    """An EmbeddingNet whose forward is last(net, features)."""
+
+    class Net(S.EmbeddingNet):
+        def forward(self, x):
+            return last(self, self.features(x))
+
+    return Net
+
+
+@known.mistake(
+    "embedding-net",
+    "always of unit length",
+    "You divide by the length always; with unit=False the linear layer's output is asked for.",
+)
+class _(S.EmbeddingNet):
+    def forward(self, x):
+        return nn.functional.normalize(self.linear(self.features(x).flatten(1)))
+
+
+@known.mistake(
+    "embedding-net",
+    "never of unit length",
+    "With unit=True each embedding must be divided by its length; `unit` is not used.",
+)
+class _(S.EmbeddingNet):
+    def forward(self, x):
+        return self.linear(self.features(x).flatten(1))
+
+
+@known.mistake(
+    "embedding-net",
+    "normalised over the batch",
+    "You divide each column by its length over the batch, so a picture's embedding depends on the others; divide each row (dim=1).",
+)
+class _(S.EmbeddingNet):
+    def forward(self, x):
+        z = self.linear(self.features(x).flatten(1))
+        return nn.functional.normalize(z, dim=0) if self.unit else z
+
+
+@known.mistake(
+    "embedding-net",
+    "ReLU after the embedding",
+    "A ReLU cuts off the embedding's negative entries; the last linear layer is the end, but for the division by the length.",
+)
+class _(S.EmbeddingNet):
+    def forward(self, x):
+        z = self.linear(self.features(x).flatten(1)).relu()
+        return nn.functional.normalize(z) if self.unit else z
+
+
+@known.mistake(
+    "embedding-net",
+    "sum of absolute values",
+    "You divide by the sum of absolute values; the Euclidean length is the root of the sum of squares.",
+)
+class _(S.EmbeddingNet):
+    def forward(self, x):
+        z = self.linear(self.features(x).flatten(1))
+        return nn.functional.normalize(z, p=1) if self.unit else z
+
+
+class Replaced(S.EmbeddingNet):
+    """An EmbeddingNet with some layers of its features replaced."""
+
+    def replacement(self, layer):
+        return layer
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.features = nn.Sequential(*[self.replacement(layer) for layer in self.features])
+
+
+@known.mistake(
+    "embedding-net",
+    "average pooling",
+    "You average over the 2 × 2 pixels; MaxPool2d(2), the largest of them, is asked for.",
+)
+class _(Replaced):
+    def replacement(self, layer):
+        return nn.AvgPool2d(2) if isinstance(layer, nn.MaxPool2d) else layer
+
+
+@known.mistake(
+    "embedding-net",
+    "no ReLU",
+    "Without ReLU all layers together are nearly one linear map: put it at the end of each block.",
+)
+class _(Replaced):
+    def replacement(self, layer):
+        return nn.Identity() if isinstance(layer, nn.ReLU) else layer
+
+
+@known.mistake(
+    "embedding-net",
+    "flattened pixel by pixel",
+    "You flatten pixel by pixel; channel by channel is asked for, which is what `.flatten(1)` does.",
+)
+class _(S.EmbeddingNet):
+    def forward(self, x):
+        z = self.linear(self.features(x).permute(0, 2, 3, 1).flatten(1))
+        return nn.functional.normalize(z) if self.unit else z
+
+
+@known.alternative("embedding-net", "modules added by name, shapes by a trial")
+class _(nn.Module):
+    def __init__(self, channels, height, width, d=128, widths=(32, 64, 128), unit=True):
+        super().__init__()
+        self.features = nn.Sequential()
+        for i, (a, b) in enumerate(zip((channels, *widths), widths, strict=False)):
+            for k, layer in enumerate(
+                (nn.Conv2d(a, b, 3, padding="same"), nn.MaxPool2d(2, 2), nn.BatchNorm2d(b), nn.ReLU())
+            ):
+                self.features.add_module(str(4 * i + k), layer)
+        with torch.no_grad():
+            size = self.features.eval()(torch.zeros(1, channels, height, width)).numel()
+        self.train()
+        self.linear = nn.Linear(size, d)
+        self.unit = unit
+
+    def forward(self, x):
+        z = self.linear(torch.flatten(self.features(x), start_dim=1))
+        if not self.unit:
+            return z
+        return z / (z * z).sum(1, keepdim=True).sqrt()
+
+
+@known.alternative("embedding-net", "written out in forward")
+class _(S.EmbeddingNet):
+    def forward(self, x):
+        for layer in self.features:
+            x = torch.relu(x) if isinstance(layer, nn.ReLU) else layer(x)
+        z = x.reshape(len(x), -1) @ self.linear.weight.T + self.linear.bias
+        return z / torch.linalg.vector_norm(z, dim=1)[:, None] if self.unit else z
+
+
+# ---------------------------------------------------------------- siamese-head
+
+
+def head_with(score):
+    """A head whose scores are score(self, E1, E2)."""
+
+    class Head(S.SiameseHead):
+        def forward(self, E1, E2):
+            return score(self, E1, E2)
+
+    return Head
+
+
+known.mistake(
+    "siamese-head",
+    "no absolute value",
+    "You use E1 - E2, so the score changes when the pictures are exchanged: take absolute values.",
+)(head_with(lambda self, E1, E2: self.linear(E1 - E2)[:, 0]))
+known.mistake("siamese-head", "squared", "You use (E1 - E2)²; |E1 - E2| is asked for.")(
+    head_with(lambda self, E1, E2: self.linear((E1 - E2) ** 2)[:, 0])
+)
+known.mistake(
+    "siamese-head",
+    "probability",
+    "These are probabilities; return the score before the sigmoid, as the loss takes logits.",
+)(head_with(lambda self, E1, E2: self.linear((E1 - E2).abs())[:, 0].sigmoid()))
+known.mistake(
+    "siamese-head",
+    "logit of same",
+    "This is the logit of *same*: y = 1 means different here, so the sign is the other one.",
+)(head_with(lambda self, E1, E2: -self.linear((E1 - E2).abs())[:, 0]))
+known.mistake(
+    "siamese-head",
+    "(b, 1)",
+    "Your scores have shape (b, 1); one score for each pair, (b,), is asked for: take `[:, 0]`.",
+)(head_with(lambda self, E1, E2: self.linear((E1 - E2).abs())))
+known.mistake("siamese-head", "sum for difference", "You use |E1 + E2|; the difference says how unlike the two are.")(
+    head_with(lambda self, E1, E2: self.linear((E1 + E2).abs())[:, 0])
+)
+
+
+@known.alternative("siamese-head", "squeeze, maximum minus minimum")
+class _(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.linear = nn.Linear(d, 1)
+
+    def forward(self, E1, E2):
+        return self.linear(torch.maximum(E1, E2) - torch.minimum(E1, E2)).squeeze(1)
+
+
+@known.alternative("siamese-head", "product written out")
+class _(S.SiameseHead):
+    def forward(self, E1, E2):
+        return (torch.abs(E2 - E1) * self.linear.weight).sum(1) + self.linear.bias
+
+
+known.equivalent("siamese-head", "line 15: `E1 - E2` -> `E2 - E1`", "Absolute values do not tell the two apart.")
+
+
+# ---------------------------------------------------------------- contrastive-loss
+
+
+def contrastive(E1, E2, y, margin, *, near=None, far=None, divisor=None, sign=-1.0):
+    """Loss and gradients from the two kinds' (loss, derivative by d) as functions of d."""
+    d = S.pair_distances(E1, E2)
+    near = near or (lambda d: (d**2 / 2, d))
+    far = far or (lambda d: (np.maximum(margin - d, 0) ** 2 / 2, -np.maximum(margin - d, 0)))
+    losses = (1 - y) * near(d)[0] + y * far(d)[0]
+    slopes = (1 - y) * near(d)[1] + y * far(d)[1]
+    b = divisor or len(y)
+    dE1 = (slopes / np.where(d > 0, d, 1))[:, None] * (E1 - E2) / b
+    return losses.sum() / b, dE1, sign * dE1
+
+
+@known.mistake(
+    "contrastive-loss",
+    "labels flipped",
+    "Same pairs are pushed apart and different ones pulled together: here y = 0 is same and y = 1 is different.",
+)
+def _(E1, E2, y, margin):
+    return S.contrastive_loss(E1, E2, 1 - y, margin)
+
+
+@known.mistake(
+    "contrastive-loss",
+    "0 / 0",
+    "At distance 0 you divide 0 by 0: there the direction counts as 0, so divide by np.where(d > 0, d, 1).",
+)
+def _(E1, E2, y, margin):
+    loss, _, _ = S.contrastive_loss(E1, E2, y, margin)
+    d, difference = S.pair_distances(E1, E2), E1 - E2
+    with np.errstate(all="ignore"):
+        direction = difference / d[:, None]
+    dE1 = ((1 - y)[:, None] * difference - (y * np.maximum(margin - d, 0))[:, None] * direction) / len(y)
+    return loss, dE1, -dE1
+
+
+@known.mistake("contrastive-loss", "½ missing", "Both terms have a factor ½, in the loss and in the gradients.")
+def _(E1, E2, y, margin):
+    return tuple(2 * part for part in S.contrastive_loss(E1, E2, y, margin))
+
+
+@known.mistake(
+    "contrastive-loss", "sum for mean", "You sum over the pairs; the loss is their mean, so all three are divided by b."
+)
+def _(E1, E2, y, margin):
+    return tuple(len(y) * part for part in S.contrastive_loss(E1, E2, y, margin))
+
+
+@known.mistake(
+    "contrastive-loss",
+    "gradient not divided by b",
+    "The loss is a mean but the gradients are those of the sum: divide them by b too.",
+)
+def _(E1, E2, y, margin):
+    loss, dE1, dE2 = S.contrastive_loss(E1, E2, y, margin)
+    return loss, len(y) * dE1, len(y) * dE2
+
+
+@known.mistake(
+    "contrastive-loss",
+    "no maximum",
+    "Different pairs beyond the margin are pulled back to it: max(margin - d, 0) leaves them alone.",
+)
+def _(E1, E2, y, margin):
+    return contrastive(E1, E2, y, margin, far=lambda d: ((margin - d) ** 2 / 2, d - margin))
+
+
+@known.mistake(
+    "contrastive-loss",
+    "margin minus squared distance",
+    "You compare the margin with d²; in this loss it is compared with d, and the square comes afterwards.",
+)
+def _(E1, E2, y, margin):
+    return contrastive(E1, E2, y, margin, far=lambda d: (np.maximum(margin - d**2, 0) / 2, -d * (d**2 < margin)))
+
+
+@known.mistake(
+    "contrastive-loss",
+    "margin term not squared",
+    "max(margin - d, 0) must be squared, or the push does not fade at the margin.",
+)
+def _(E1, E2, y, margin):
+    return contrastive(E1, E2, y, margin, far=lambda d: (np.maximum(margin - d, 0) / 2, -0.5 * (d < margin)))
+
+
+@known.mistake(
+    "contrastive-loss",
+    "both gradients alike",
+    "dE1 and dE2 are the same; the loss depends on E1 - E2, so they are opposite.",
+)
+def _(E1, E2, y, margin):
+    return contrastive(E1, E2, y, margin, sign=1.0)
+
+
+@known.mistake(
+    "contrastive-loss",
+    "distance squared twice",
+    "The gradient of the different pairs lacks the division by d: its direction has length 1.",
+)
+def _(E1, E2, y, margin):
+    loss, _, _ = S.contrastive_loss(E1, E2, y, margin)
+    difference, short = E1 - E2, np.maximum(margin - S.pair_distances(E1, E2), 0)
+    dE1 = ((1 - y) - y * short)[:, None] * difference / len(y)
+    return loss, dE1, -dE1
+
+
+@known.alternative("contrastive-loss", "loop over the pairs")
+def _(E1, E2, y, margin):
+    loss, dE1 = 0.0, np.zeros_like(E1)
+    for i in range(len(y)):
+        difference = E1[i] - E2[i]
+        d = np.linalg.norm(difference)
+        if y[i] == 0:
+            loss += d * d / 2
+            dE1[i] = difference
+        elif 0 < d < margin:
+            loss += (margin - d) ** 2 / 2
+            dE1[i] = -(margin - d) / d * difference
+        elif d == 0:
+            loss += margin**2 / 2
+    return loss / len(y), dE1 / len(y), -dE1 / len(y)
+
+
+@known.alternative("contrastive-loss", "torch's own gradients and norm")
+def _(E1, E2, y, margin):
+    a, b, y = torch.tensor(E1, requires_grad=True), torch.tensor(E2, requires_grad=True), torch.tensor(y)
+    d = (a - b).norm(dim=1)  # torch defines its gradient at 0 as 0
+    loss = torch.where(y == 0, d**2, (margin - d).clamp(min=0) ** 2).mean() / 2
+    loss.backward()
+    return loss.item(), a.grad.numpy(), b.grad.numpy()
+
+
+@known.alternative("contrastive-loss", "one slope for both kinds")
+def _(E1, E2, y, margin):
+    return contrastive(E1, E2, y, margin)
+
+
+known.equivalent(
+    "contrastive-loss",
+    "line 14: `1` -> `2`",
+    "It stands only where d = 0, where the difference is 0, and 0 / 2 is 0 as well.",
+)
+
+
+known.equivalent(
+    "contrastive-loss",
+    "line 11: `pair_distances(E1, E2)` -> `pair_distances(E2, E1)`",
+    "A distance is symmetric.",
+)
+
+
+# ---------------------------------------------------------------- contrastive-module
+
+
+def criterion(compute):
+    """A loss module with compute(f1, f2, y, margin)."""
+
+    class Loss(nn.Module):
+        def __init__(self, margin=1.0):
+            super().__init__()
+            self.margin = margin
+
+        def forward(self, f1, f2, y):
+            return compute(f1, f2, y, self.margin)
+
+    return Loss
+
+
+def distance(f1, f2):
+    """The distance, with gradient 0 at 0."""
+    return (f1 - f2).norm(dim=1)
+
+
+known.mistake(
+    "contrastive-module",
+    "nan at distance 0",
+    "At distance 0 the square root has an infinite slope, and infinity times 0 is nan: the root must not see the 0.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: (
+            ((1 - y) * ((f1 - f2) ** 2).sum(1) + y * (margin - ((f1 - f2) ** 2).sum(1).sqrt()).clamp(min=0) ** 2).mean()
+            / 2
+        )
+    )
+)
+known.mistake(
+    "contrastive-module",
+    "pairwise_distance",
+    "torch's pairwise_distance adds 0.000001 to every difference, so at distance 0 it has a direction; write the distance yourself.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: (
+            (
+                (1 - y) * ((f1 - f2) ** 2).sum(1)
+                + y * (margin - nn.functional.pairwise_distance(f1, f2)).clamp(min=0) ** 2
+            ).mean()
+            / 2
+        )
+    )
+)
+known.mistake(
+    "contrastive-module",
+    "labels flipped",
+    "Same pairs are pushed apart and different ones pulled together: here y = 0 is same and y = 1 is different.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: (
+            (y * distance(f1, f2) ** 2 + (1 - y) * (margin - distance(f1, f2)).clamp(min=0) ** 2).mean() / 2
+        )
+    )
+)
+known.mistake("contrastive-module", "sum for mean", "You sum over the pairs; the loss is their mean.")(
+    criterion(
+        lambda f1, f2, y, margin: (
+            ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)).clamp(min=0) ** 2).sum() / 2
+        )
+    )
+)
+known.mistake("contrastive-module", "½ missing", "Both terms have a factor ½.")(
+    criterion(
+        lambda f1, f2, y, margin: (
+            (1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)).clamp(min=0) ** 2
+        ).mean()
+    )
+)
+known.mistake(
+    "contrastive-module",
+    "margin minus squared distance",
+    "You compare the margin with d²; in this loss it is compared with d, and the square comes afterwards.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: (
+            ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2) ** 2).clamp(min=0) ** 2).mean() / 2
+        )
+    )
+)
+known.mistake(
+    "contrastive-module",
+    "no maximum",
+    "Different pairs beyond the margin are pulled back to it: `.clamp(min=0)` leaves them alone.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)) ** 2).mean() / 2
+    )
+)
+known.mistake(
+    "contrastive-module",
+    "margin fixed at 1",
+    "The margin given to __init__ is not used: keep it in `self.margin`.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: (
+            ((1 - y) * distance(f1, f2) ** 2 + y * (1 - distance(f1, f2)).clamp(min=0) ** 2).mean() / 2
+        )
+    )
+)
+
+
+known.alternative("contrastive-module", "torch's norm, whose gradient at 0 is 0")(
+    criterion(
+        lambda f1, f2, y, margin: (
+            ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)).clamp(min=0) ** 2).mean() / 2
+        )
+    )
+)
+
+
+known.alternative("contrastive-module", "a small number under the root")(
+    criterion(
+        lambda f1, f2, y, margin: (
+            torch.where(
+                y == 0,
+                ((f1 - f2) ** 2).sum(1),
+                (margin - (((f1 - f2) ** 2).sum(1) + 1e-12).sqrt()).clamp(min=0) ** 2,
+            ).mean()
+            / 2
+        )
+    )
+)
+
+
+@known.alternative("contrastive-module", "only the pairs of each kind")
+class _(nn.Module):
+    def __init__(self, margin=1.0):
+        super().__init__()
+        self.alpha = margin
+
+    def forward(self, f1, f2, y):
+        D = torch.linalg.vecdot(f1 - f2, f1 - f2)
+        apart = (y == 1) & (D > 0)
+        together = (y == 1) & (D == 0)
+        far = torch.relu(self.alpha - torch.sqrt(D[apart])).square().sum() + together.sum() * self.alpha**2
+        return 0.5 * (D[y == 0].sum() + far) / len(y)
+
+
+known.equivalent("contrastive-module", "line 16: `f1 - f2` -> `f2 - f1`", "The square of the negative is the same.")
+for other in "20":
+    known.equivalent(
+        "contrastive-module",
+        f"line 18: `1` -> `{other}`",
+        "The outer `where` discards the value there, and the inner one the gradient, whatever constant it puts in.",
+    )
