@@ -258,7 +258,7 @@ def test_what_uses_an_unwritten_class_is_told_so(monkeypatch, exercise, said_id)
     monkeypatch.setattr(checking.exercises, "all_by_id", lambda: {"small-net": exercise})
     error, use = unwritten(stub(CELL, "small-net").replace("small-net: ", said_id))
     wanted = "This cell needs `SmallNet`, which is not written yet: solve that exercise first."
-    assert checking.sentence_for(error) == wanted
+    assert checking.unsolved_for(error) == ("SmallNet", wanted)
     if not said_id:
         assert checking.unwritten_behind(use) is exercise
 

@@ -211,7 +211,9 @@ def test_a_file_of_which_nothing_is_known_has_a_page_too():
 def test_every_ending_is_explained_where_grading_left_no_sentence(status):
     result = with_results("Ada", {"perplexity": wrong("perplexity", status, sentences=())})
     text = text_of(feedback_page(result, []))
-    assert pages.EXPLAINED[status].format(name="perplexity", kind="function").replace("`", "")[:40] in text.replace(" :", ":")
+    assert pages.EXPLAINED[status].format(name="perplexity", kind="function").replace("`", "")[:40] in text.replace(
+        " :", ":"
+    )
 
 
 def test_an_exercise_that_the_course_no_longer_has_is_said():
