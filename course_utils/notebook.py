@@ -249,8 +249,8 @@ def make_namespace(cells: list[CellDefinitions], problems: list[str], seconds: f
                 unmade |= statement.binds
                 if isinstance(error, NameError) and error.name in unmade:
                     continue
-                if statement.assigns and isinstance(error, NameError | AttributeError | TypeError):
-                    continue
+                if statement.assigns and isinstance(error, Exception):
+                    continue  # it may be computed from what an experiment fills
                 problems.append(f"Code cell {cell.number}, line {statement.line} fails: {last_line(error)}.")
     return namespace
 

@@ -772,7 +772,7 @@ for _ in range(30):
     path.append([((A - P) ** 2).sum(), ((A - N) ** 2).sum()])
     dA, dP, dN = triplet_gradients(A, P, N, 1.0)
     A, P, N = A - 0.04 * dA, P - 0.04 * dP, N - 0.04 * dN
-d_AP, d_AN = np.array(path).T
+d_AP, d_AN = np.stack(path, axis=1)
 assert d_AP[0] > d_AN[0] and d_AN[-1] >= d_AP[-1] + 1 and d_AN[-1] == d_AN[-10]
 plots.curves(
     np.arange(30), {"d(A, P)": d_AP, "d(A, N)": d_AN, "d(A, P) + margin": d_AP + 1}, xlabel="step", ylabel="squared distance",
