@@ -33,6 +33,7 @@ def test_names_are_the_documented_ones():
         "faces",
         "emoji",
         "word_lists",
+        "toy_world",
         "docstrings",
         "mnist-70k",
         "text8",

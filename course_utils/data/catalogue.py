@@ -26,8 +26,8 @@ class DataFile:
 class DataSet:
     """One row of the catalogue.
 
-    `kind` is "bundled" (part of the course), "fetchable" (one download away, never needed) or "read here"
-    (made from what is installed on this computer). `mirrors` are base addresses that serve `files`, tried in
+    `kind` is "bundled" (part of the course), "made here" (by the course's own code, at each call), "fetchable" (one
+    download away, never needed) or "read here" (made from what is installed on this computer). `mirrors` are base addresses that serve `files`, tried in
     this order. `marker` is what lies in the folder once another package's own fetcher was there.
     """
 
@@ -53,7 +53,7 @@ class DataSet:
     @property
     def folder(self) -> Path:
         """Where the files are, or will be once they are fetched or read."""
-        return DATA / self.name if self.kind == "bundled" else cache_folder() / self.name
+        return DATA / self.name if self.kind in ("bundled", "made here") else cache_folder() / self.name
 
     @property
     def present(self) -> bool:
@@ -116,6 +116,12 @@ DATA_SETS = (
         "WordSim-353, SimLex-999 and Google's 19,544 analogy questions",
         "as stated in its card",
         (DataFile("lists.json.gz", 84412, "267a51ce3fc40ba63c31a15f7ebdd797e10f9f4d8b135094ac6bfd51331b9715"),),
+    ),
+    DataSet(
+        "toy_world",
+        "made here",
+        "24,000 sentences of a grammar with 4,432 analogy questions, whose truth is known",
+        "made for this course",
     ),
     DataSet(
         "docstrings",

@@ -26,7 +26,7 @@ def fetch(name: str) -> Path:
         docstrings()
     elif data_set.name == "lfw":
         lfw(download=True)  # scikit-learn knows where it is, how to unpack it and its checksums
-    else:
+    else:  # what is made here has no files
         for file in data_set.files:
             download(data_set, file)
     return data_set.folder
