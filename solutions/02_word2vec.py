@@ -1094,8 +1094,8 @@ assert "hotel" in [glove_words[i] for i in nearest_words(glove_vectors, glove_in
 # *motel* has found its *hotel*. And opposites? They keep the same company, so vectors know what can stand in the same place, and not what means the same:
 
 # %%
-for word, opposite in (("high", "low"), ("large", "small"), ("hot", "cold"), ("good", "bad")):
-    ids = nearest_words(glove_vectors, glove_index[word], 100)[0].tolist()
+for word, opposite in (("high", "low"), ("large", "small"), ("hot", "cold")):
+    ids = nearest_words(glove_vectors, glove_index[word], 10)[0].tolist()
     print(f"{opposite} is number {ids.index(glove_index[opposite]) + 1} among the neighbours of {word}")
 
 # %% [markdown]

@@ -75,14 +75,15 @@ def in_the_plane(*degrees: float) -> np.ndarray:
 def analogy_cases(rng: np.random.Generator) -> list[Case]:
     """The lecture's words, a target nearest to a, scores below 0 only, random questions, many words.
 
-    Where a lies in the middle between b and c, the target w_b - w_a + w_c has the direction of a.
+    Where a lies in the middle between b and c, the target w_b - w_a + w_c has the direction of a; where b and c lie
+    near each other and all else on the other side, all other scores are near -3, the lowest there is.
     """
     few, many = uneven(rng, 9, 4), uneven(rng, 60, 8)
-    ahead, behind = in_the_plane(10, 50, -30, 85, -80, 170), in_the_plane(50, -30, 10, 170, 230, 128)
+    ahead, behind = in_the_plane(10, 50, -30, 85, -80, 170), in_the_plane(50, 60, 235, 225, 245, 250)
     return [
         Case("man : woman :: king : ?", (lecture_words(), np.array([0]), np.array([1]), np.array([2]))),
         Case("a is nearest to the target", (ahead, np.array([0]), np.array([1]), np.array([2]))),
-        Case("all words but a, b and c have scores below 0", (behind, np.array([2]), np.array([0]), np.array([1]))),
+        Case("all words but b and c have scores near -3", (behind, np.array([2]), np.array([0]), np.array([1]))),
         Case("six questions to nine words", (few, *clear_questions(rng, few, 6))),
         Case("thirty questions to sixty words", (many, *clear_questions(rng, many, 30))),
     ]

@@ -607,7 +607,7 @@ def _(W, a, b, c):
 @known.mistake(
     "analogy",
     "0 for the query words",
-    "You give the query words the score 0, which wins where all others are negative: use −inf.",
+    "The query words get a score, such as 0, that can still win where the others are negative: use −inf.",
 )
 def _(W, a, b, c):
     return answers(W, a, b, c, lowest=0)
