@@ -1624,7 +1624,7 @@ assert (
 )
 plots.curves(
     middle, {"theory": middle} | spread, xlabel="shifted PMI", ylabel="score $u_o^\\top v_c$",
-    title="Pairs seen 50 times or more: scores near the theory, but for the largest, which stay below it",
+    title="Pairs seen 50 times or more: near the theory, but the largest stay below it",
 )  # fmt: skip
 
 # %% [markdown]
@@ -1652,7 +1652,7 @@ plots.scatter_map(
     toy_map,
     kind.astype(str),
     notes={toy.words[w]: toy_map[w] for w in range(20, 250, 4)},
-    title="The toy world by t-SNE: places, qualities and people in clumps of their own, among the things",
+    title="The toy world by t-SNE: kinds lie together, people in small clumps among things",
 )
 
 # %%

@@ -1,4 +1,4 @@
-"""Wrong answers to notebook 02 that no two runs repeat, so that they cannot be known mistakes: foreign random numbers."""
+"""Wrong answers to notebook 02 that cannot be known mistakes, as no two runs repeat them: foreign random numbers."""
 
 import numpy as np
 import pytest
