@@ -46,9 +46,12 @@ def notebook_functions() -> dict[str, Any]:
 
 
 def source_hash(pieces: tuple[str, ...]) -> str:
-    """SHA-256 of some of the notebook's functions, without comments: prose may change, what was measured may not."""
+    """SHA-256 of functions of the notebook, without comments and docstrings: prose may change."""
     tree = ast.parse(SCRIPT.read_text(encoding="utf-8"))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for function in functions.values():
+        if ast.get_docstring(function) is not None:
+            del function.body[0]
     return hashlib.sha256("\n".join(ast.unparse(functions[name]) for name in pieces).encode()).hexdigest()
 
 

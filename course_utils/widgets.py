@@ -120,7 +120,8 @@ def word_explorer(
     """Type a word: its k nearest by cosine, and where it and they lie on a map.
 
     `words` and their `vectors` (n, d) are all that can be typed; Y (m, 2) is a map of the words in `shown`. A word that
-    is not known is said to be so; one that has no place on the map is marked only by its neighbours.
+    is not known is said to be so; one that has no place on the map is marked only by its neighbours. `title` stands
+    above what is found.
     """
     index = {word: i for i, word in enumerate(words)}
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)  # (n, d)
@@ -135,7 +136,8 @@ def word_explorer(
         nearest = [i for i in np.argsort(-cosines)[: k + 1] if i != index[typed]][:k]
         near = [f"{words[i]} {cosines[i]:.2f}" for i in nearest]
         marked = [typed, *(words[i] for i in nearest)]
-        return plots.map_with_words(Y, shown, highlight=marked, title=f"{typed}: {', '.join(near)}", height=5.5)
+        heading = f"{title}\n{typed}: {', '.join(near)}"
+        return plots.map_with_words(Y, shown, highlight=marked, title=heading, height=5.5)
 
     box = ipywidgets.Text(value=start, description="word", continuous_update=False, **WIDE)
     return Explorer({"word": box}, draw, lambda: draw(start))

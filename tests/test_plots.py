@@ -147,6 +147,30 @@ def test_few_highlighted_words_keep_their_colour(kind):
     assert ((red > 150) & (green < 110) & (blue < 60)).sum() > 30
 
 
+def test_notes_stand_above_their_markers():
+    Y = np.random.default_rng(3).normal(size=(50, 2))
+    picture = plots.scatter_map(Y, np.arange(50) % 2, notes={"here": Y[0], "there": Y[1]})
+    boxes = texts_of(picture, ["here", "there"])
+    assert boxes
+    for word, place in (("here", Y[0]), ("there", Y[1])):
+        if word in boxes:
+            x, y = picture.axes[0].transData.transform(place)
+            assert boxes[word].y0 > y + 3
+            assert boxes[word].x0 < x < boxes[word].x1
+
+
+def test_times_are_written_in_one_way_and_one_curve_needs_no_legend():
+    ns, seconds = (10, 100, 1000), (1e-5, 3e-4, 2e-3)
+    one = plots.scaling({"loop": (ns, seconds)}, title="T")
+    two = plots.scaling({"loop": (ns, seconds), "NumPy": (ns, seconds)}, title="T")
+    assert one.axes[0].get_legend() is None
+    assert two.axes[0].get_legend() is not None
+    two.draw_without_rendering()
+    written = [label.get_text() for label in two.axes[0].get_yticklabels()]
+    assert {"0.00001", "0.0001", "0.001"} <= set(written)
+    assert not any("e" in text for text in written)
+
+
 def test_a_region_shows_only_its_own_words():
     Y = np.array([[0.0, 0], [1, 1], [50, 50]])
     boxes = texts_of(plots.word_regions(Y, ["a", "b", "far"], {"near a": ["a"]}, radius=5), ["a", "b", "far"])

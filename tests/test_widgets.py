@@ -90,8 +90,9 @@ def test_controls_are_widgets_with_a_name_each(explorer):
 def test_typing_a_word_shows_its_neighbours_and_an_unknown_word_is_said_to_be_so():
     words = ["red", "green", "blue", "one", "two"]
     vectors = np.array([[1, 0.1], [1, 0.2], [1, 0.4], [0.1, 1], [0.2, 1]])
-    explorer = widgets.word_explorer(words, vectors, words, vectors, start="red", k=2)
+    explorer = widgets.word_explorer(words, vectors, words, vectors, start="red", k=2, title="Five words")
     first = picture(explorer)
+    assert first[1].startswith("Five words red: ")
     assert "red: green 1.00, blue 0.96" in first[1]
     explorer.controls["word"].value = " One "
     assert "one: two 1.00, blue 0.46" in picture(explorer)[1]

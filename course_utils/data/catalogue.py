@@ -27,8 +27,9 @@ class DataSet:
     """One row of the catalogue.
 
     `kind` is "bundled" (part of the course), "made here" (by the course's own code, at each call), "fetchable" (one
-    download away, never needed) or "read here" (made from what is installed on this computer). `mirrors` are base addresses that serve `files`, tried in
-    this order. `marker` is what lies in the folder once another package's own fetcher was there.
+    download away, never needed) or "read here" (made from what is installed on this computer). `mirrors` are base
+    addresses that serve `files`, tried in this order. `marker` is what lies in the folder once another package's own
+    fetcher was there.
     """
 
     name: str

@@ -15,6 +15,7 @@ from course_utils.exercises.spec import Case, Exercise
 
 NOTEBOOK = "02_word2vec"
 Args = tuple[Any, ...]
+VAST = 13_000_000  # words: a square of these, even in bytes, is beyond the addresses of a process, so it fails at once
 
 
 # ---------------------------------------------------------------- inputs
@@ -31,7 +32,7 @@ def sentences(rng: np.random.Generator, n_words: int, lengths: tuple[int, ...]) 
 
 
 def cooccurrence_cases(rng: np.random.Generator) -> list[Case]:
-    """The lecture's table, wider windows, repeated words, empty and short sentences, words that never occur."""
+    """The lecture's table, wider windows, repeated words, empty and short sentences, silent words, a large count."""
     return [
         Case("the lecture's three sentences, window 1", (lecture_sentences(), 8, 1)),
         Case("the lecture's three sentences, window 2", (lecture_sentences(), 8, 2)),
@@ -41,6 +42,7 @@ def cooccurrence_cases(rng: np.random.Generator) -> list[Case]:
         ),
         Case("random sentences, window 3", (sentences(rng, 6, (9, 4, 12)), 6, 3)),
         Case("a window wider than the sentences", (sentences(rng, 7, (5, 3, 4)), 8, 10)),
+        Case("one word 200 times: a count in the thousands", ([np.zeros(200, dtype=int)], 2, 10)),
     ]
 
 
@@ -63,19 +65,29 @@ def pairs_cases(rng: np.random.Generator) -> list[Case]:
 
 
 def sparse_cases(rng: np.random.Generator) -> list[Case]:
-    """By hand, many repetitions, one pair, and a vocabulary whose square does not fit into int32."""
-    large = rng.choice(70_000, 12, replace=False).astype(np.int32)
-    large[:2] = 69_999, 65_000
+    """By hand, many repetitions, no pair, and vocabularies whose square does not fit: into memory, or into int32."""
+    large = rng.choice(VAST, 12, replace=False).astype(np.int32)
+    large[:2] = VAST - 1, VAST - 5000
+    none = np.zeros(0, dtype=int)
+    some = rng.integers(2000, size=12)
     return [
         Case("five pairs by hand", (np.array([2, 0, 2, 1, 2]), np.array([1, 2, 1, 0, 0]), 3)),
         Case("one pair, three times", (np.array([4, 4, 4]), np.array([4, 4, 4]), 5)),
         Case("sixty pairs of few words", (rng.integers(5, size=60), rng.integers(5, size=60), 5)),
         Case("words 0 to 8 of 20, in both directions", (rng.integers(9, size=40), rng.integers(3, 9, size=40), 20)),
+        Case("no pair at all", (none, none, 4)),
+        Case("sixty pairs of 2,000 words", (some[rng.integers(12, size=60)], some[rng.integers(12, size=60)], 2000)),
         Case(
-            "70,000 words as int32",
-            (large[rng.integers(12, size=50)], large[rng.integers(12, size=50)], 70_000),
+            f"{VAST:,} words as int32",
+            (large[rng.integers(12, size=50)], large[rng.integers(12, size=50)], VAST),
         ),
     ]
+
+
+def pairs_and_words(args: Args) -> int | None:
+    """m + n_words, in the case where a square of the vocabulary is much more, and yet small enough to be made."""
+    c, _, n_words = args
+    return len(c) + n_words if 1000 <= n_words < VAST else None
 
 
 def count_matrix(rng: np.random.Generator, n: int, zeros: float = 0.4) -> np.ndarray:
@@ -168,7 +180,7 @@ def cbow_cases(rng: np.random.Generator) -> list[Case]:
 def symmetric_counts(args: Args, got: Any, expected: Any) -> str | None:
     """Who is near whom is mutual."""
     if np.abs(got - got.T).max() > 1e-6:
-        return "X must be symmetric: if b stands near a, then a stands near b (look to both sides)."
+        return "X must be symmetric: as often as b stands near a, a stands near b."
     return None
 
 
@@ -253,10 +265,12 @@ EXERCISES = (
         cases=sparse_cases,
         takes=("c", "o", "n_words"),
         returns=("i", "j", "x"),
+        largest=pairs_and_words,
+        largest_is="m + n_words",
         hints=(
             "The number c · n_words + o is different for different pairs, and sorts them by c, then by o. "
             "`np.unique(..., return_counts=True)` sorts and counts.",
-            "An int32 ends at 2,147,483,647, and 69,999 · 70,000 is beyond it: `c.astype(np.int64)` first.",
+            "An int32 ends at 2,147,483,647, which is less than 50,000 · 50,000: `c.astype(np.int64)` first.",
             "Back again: c is the quotient `// n_words`, o the remainder `% n_words`.",
         ),
     ),

@@ -66,11 +66,24 @@ def lecture_words() -> np.ndarray:
     return np.array([[0.2, 0.2], [0.6, 0.3], [0.3, 0.7], [0.7, 0.8], [3.0, 2.0], [-1.0, 0.4]])
 
 
+def in_the_plane(*degrees: float) -> np.ndarray:
+    """Vectors (n, 2) in these directions, of different lengths."""
+    lengths = np.linspace(2.0, 0.5, len(degrees))
+    return lengths[:, None] * np.column_stack([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+
+
 def analogy_cases(rng: np.random.Generator) -> list[Case]:
-    """The lecture's words, random questions, one in which b and c are the nearest, many words."""
+    """The lecture's words, a target nearest to a, scores below 0 only, random questions, many words.
+
+    Where a lies in the middle between b and c, the target w_b - w_a + w_c has the direction of a; where b and c lie
+    near each other and all else on the other side, all other scores are near -3, the lowest there is.
+    """
     few, many = uneven(rng, 9, 4), uneven(rng, 60, 8)
+    ahead, behind = in_the_plane(10, 50, -30, 85, -80, 170), in_the_plane(50, 60, 235, 225, 245, 250)
     return [
         Case("man : woman :: king : ?", (lecture_words(), np.array([0]), np.array([1]), np.array([2]))),
+        Case("a is nearest to the target", (ahead, np.array([0]), np.array([1]), np.array([2]))),
+        Case("all words but b and c have scores near -3", (behind, np.array([2]), np.array([0]), np.array([1]))),
         Case("six questions to nine words", (few, *clear_questions(rng, few, 6))),
         Case("thirty questions to sixty words", (many, *clear_questions(rng, many, 30))),
     ]
@@ -96,8 +109,15 @@ def named(
     return questions, words, W
 
 
+def in_capitals(rng: np.random.Generator) -> tuple[list[list[str]], list[str], np.ndarray]:
+    """Twelve questions to words of which each two differ in capitals only."""
+    questions, words, W = named(rng, uneven(rng, 16, 5), 12, 0)
+    other = {word: f"{'wW'[i % 2]}ord{i // 2}" for i, word in enumerate(words)}
+    return [[other[word] for word in question] for question in questions], list(other.values()), W
+
+
 def accuracy_cases(rng: np.random.Generator) -> list[Case]:
-    """Some questions unknown, none, all, and a missing answer only."""
+    """Some questions unknown, none, all, a missing answer only, one question twice, words that differ in capitals."""
     W = uneven(rng, 15, 5)
     questions, words, _ = named(rng, W, 4, 0)
     strangers = [["who", "knows", "these", "here"], [words[1], words[2], words[3], "words"]]
@@ -106,6 +126,8 @@ def accuracy_cases(rng: np.random.Generator) -> list[Case]:
         Case("all can be asked", named(rng, uneven(rng, 11, 4), 9, 0)),
         Case("none can be asked", (strangers, words, W)),
         Case("for the last question only the answer is missing", ([*questions, strangers[1]], words, W)),
+        Case("one question three times", ([*questions, questions[0], questions[0]], words, W)),
+        Case("words that differ in capitals only", in_capitals(rng)),
     ]
 
 
@@ -141,8 +163,11 @@ def query_words_excluded(args: Args, got: Any, expected: Any) -> str | None:
 
 
 def counts_add_up(args: Args, got: Any, expected: Any) -> str | None:
-    """right <= asked <= total."""
+    """Whole numbers, and right <= asked <= total."""
     right, asked, total = got
+    for name, one in zip(("right", "asked", "total"), got, strict=True):
+        if np.asarray(one).dtype.kind not in "iu":
+            return f"right, asked and total are integers; your {name} is {one!r}."
     if total != len(args[0]):
         return f"There are {len(args[0])} questions, also those that cannot be asked; you say {total}."
     if not 0 <= right <= asked <= total:

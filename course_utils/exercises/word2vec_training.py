@@ -12,6 +12,9 @@ from course_utils.values import SeededGenerator
 NOTEBOOK = "02_word2vec"
 Args = tuple[Any, ...]
 SIGMAS = 6  # standard deviations that a count of random draws may be off
+TWINS = 24  # words of the case whose sentences have two words each, all different
+LINE = 30  # words of the case whose only sentence has every word once
+NEAR = 0.2  # how far what is read from a result may be from a whole number: errors of second order in lr, and rounding
 
 
 # ---------------------------------------------------------------- inputs
@@ -84,7 +87,10 @@ def pass_cases(rng: np.random.Generator) -> list[Case]:
 
 
 def train_cases(rng: np.random.Generator) -> list[Case]:
-    """The start; a word that only meets itself; one step on all pairs; and a training that must arrive somewhere."""
+    """The start, a word that only meets itself, one step on all pairs, a training that must arrive somewhere; orders.
+
+    In the last three so few words meet, in so many dimensions, that the result tells which pair was taken when.
+    """
 
     def generator() -> SeededGenerator:
         return SeededGenerator(int(rng.integers(2**31)))
@@ -94,6 +100,7 @@ def train_cases(rng: np.random.Generator) -> list[Case]:
     some = rng.choice(6, size=lengths.sum(), p=zipf / zipf.sum())
     topic = np.repeat(rng.integers(3, size=300), 8)  # sentences of eight words of one of three topics
     themes = 4 * topic + rng.integers(4, size=len(topic))
+    twins = rng.permutation(TWINS), np.arange(0, TWINS + 1, 2), TWINS
     return [
         Case("no epoch: the start", (np.array([0, 1, 2, 1]), np.array([0, 2, 4]), 500, generator(), 20, 2, 2, 0)),
         Case(
@@ -107,6 +114,12 @@ def train_cases(rng: np.random.Generator) -> list[Case]:
         Case(
             "three topics, three epochs",
             (themes, np.arange(0, len(themes) + 1, 8), 13, generator(), 8, 3, 3, 3, 0.1, 50),
+        ),
+        Case("twelve sentences of two words, one epoch, a step for each", (*twins, generator(), 40, 1, 3, 1, 0.01, 2)),
+        Case("the same, two epochs", (*twins, generator(), 40, 1, 3, 2, 0.01, 2)),
+        Case(
+            "one sentence, two epochs of one step",
+            (rng.permutation(LINE), np.array([0, LINE]), LINE, generator(), 50, 1, 2, 2, 0.001, 100),
         ),
     ]
 
@@ -166,6 +179,13 @@ def sums_kept(args: Args, got: Any, expected: Any) -> str | None:
     return None
 
 
+def dtype_kept(args: Args, got: Any, expected: Any) -> str | None:
+    """As exact as M, and as small."""
+    if got.dtype != args[0].dtype:
+        return f"The result must have the dtype of M, {args[0].dtype}; yours has {got.dtype}."
+    return None
+
+
 def met(tokens: np.ndarray, starts: np.ndarray, window: int, n_words: int) -> np.ndarray:
     """How often each two words are a pair, (n_words, n_words)."""
     band = np.tri(len(tokens), k=window)
@@ -192,6 +212,14 @@ def steps_counted(args: Args, got: Any, expected: Any) -> str | None:
     return None
 
 
+def all_finite(args: Args, got: Any, expected: Any) -> str | None:
+    """Numbers, all of them."""
+    for name, one in zip(("V", "U", "losses"), got, strict=True):
+        if not np.isfinite(one).all():
+            return f"{name} holds NaN or infinite numbers: does something overflow, or is 0 divided by 0?"
+    return None
+
+
 def start_as_told(args: Args, got: Any, expected: Any) -> str | None:
     """epochs = 0: V uniform in its box, U = 0."""
     own = settings(args)
@@ -205,7 +233,24 @@ def start_as_told(args: Args, got: Any, expected: Any) -> str | None:
         return f"V starts between -1/(2d) and 1/(2d), that is ±{box:.4g}; yours reaches {np.abs(V).max():.4g}."
     if abs(V.std() / (2 * box / np.sqrt(12)) - 1) > 0.05 or abs(V.mean()) > 0.05 * box:
         return "V starts uniformly between -1/(2d) and 1/(2d), so about half of its entries are positive."
+    sizes = np.sort(np.abs(V), axis=None)
+    if not any(np.allclose(sizes, np.sort(own, axis=None), rtol=0, atol=1e-5 * box) for own, *_ in starts_of(args)):
+        return "V must be the first numbers that are drawn from the `rng` that is given; yours come from elsewhere."
     return None
+
+
+def starts_of(args: Args) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """What the given seed gives, with V in float64 and in float32: |V|, an order of the sentences, another one next.
+
+    Of V only the sizes are of use, and not their places: 0.5 - u is as uniform as u - 0.5, and so is a transpose.
+    """
+    own, given = settings(args), []
+    n = len(own["starts"]) - 1
+    for dtype in (np.float64, np.float32):
+        rng = SeededGenerator(own["rng"].seed)
+        u = rng.random((own["n_words"], own["d"]), dtype)
+        given.append((np.abs(u - 0.5) / own["d"], rng.permutation(n), rng.permutation(n)))
+    return given
 
 
 def rate_falls(args: Args, got: Any, expected: Any) -> str | None:
@@ -255,6 +300,68 @@ def one_step_adds_up(args: Args, got: Any, expected: Any) -> str | None:
     return None
 
 
+def pushes(V: np.ndarray, U: np.ndarray) -> np.ndarray:
+    """A (n, n) with U = A V / 2: A[w, c] sums the rates of the steps in which w was c's outside word, less as noise.
+
+    U starts at 0 and V hardly moves at these rates, so all probabilities stay ½; the rows of V are independent.
+    """
+    return 2 * np.linalg.lstsq(V.T.astype(float), U.T.astype(float), rcond=None)[0].T
+
+
+def order_is_random(args: Args, got: Any, expected: Any) -> str | None:
+    """Sentences of two words, two pairs a step: the rates say in which step each sentence was taken."""
+    own = settings(args)
+    if own["n_words"] != TWINS:
+        return None
+    n, epochs = TWINS // 2, own["epochs"]
+    rates = pushes(*got[:2]).sum(0) / (1 - own["k"])  # (24,): of each centre word, added up over the epochs
+    steps = n * epochs * (epochs - rates / own["lr"])  # the numbers of the steps that took it, added up
+    if np.abs(steps - steps.round()).max() > NEAR:
+        return (
+            "With sentences of two words the learning rates of all steps can be read from the result, and yours do not "
+            "fit: every pair counts once in an epoch, with k noise words, at the rate lr (1 - t / T)."
+        )
+    pairs = steps.round().astype(int)[own["tokens"]].reshape(n, 2)  # (12, 2): sentence by sentence
+    if (pairs[:, 0] != pairs[:, 1]).any():
+        return "The pairs of a sentence must stay together: shuffle the sentences, not the pairs."
+    taken = pairs[:, 0]  # (12,)
+    return first_order(args, taken) if epochs == 1 else second_order(args, taken)
+
+
+def first_order(args: Args, taken: np.ndarray) -> str | None:
+    """The steps (n,) in which the sentences were taken, against the orders that the generator gives."""
+    if np.array_equal(taken, np.arange(len(taken))):
+        return "The sentences are taken in the order of the corpus: take them in the order of `rng.permutation`."
+    if not any(np.array_equal(np.argsort(taken), order) for _, order, _ in starts_of(args)):
+        return (
+            "The sentences are not taken in the order of `rng.permutation(len(starts) - 1)`, drawn from the `rng` that "
+            "is given right after V."
+        )
+    return None
+
+
+def second_order(args: Args, taken: np.ndarray) -> str | None:
+    """The sums (n,) of the two steps that took a sentence: the orders differ, with noise drawn between them."""
+    n = len(taken)
+    if np.array_equal(np.sort(taken), n + 2 * np.arange(n)):
+        return "Both epochs take the sentences in the same order: draw a new one in every epoch."
+    if any(np.array_equal(taken - n, np.argsort(first) + np.argsort(second)) for _, first, second in starts_of(args)):
+        return "Between the orders of two epochs nothing was drawn from `rng`: the noise must come from it too."
+    return None
+
+
+def noise_is_new(args: Args, got: Any, expected: Any) -> str | None:
+    """One sentence with every word once, at the rates lr and lr / 2: noise that comes again counts 3/2 each time."""
+    own = settings(args)
+    if own["n_words"] != LINE:
+        return None
+    near = met(own["tokens"], own["starts"], own["window"], LINE)
+    drawn = near - pushes(*got[:2]) / own["lr"] / 1.5  # (n, n): 2/3 for a draw of the first epoch, 1/3 of the second
+    if np.abs(drawn - drawn.round()).max() < NEAR:
+        return "Every epoch has the same noise words: draw new ones from the `rng` that is given."
+    return None
+
+
 def topics_found(args: Args, got: Any, expected: Any) -> str | None:
     """Words of a topic come to lie together, and the loss ends as low as the solution's."""
     own = settings(args)
@@ -293,7 +400,7 @@ EXERCISES = (
         cases=add_cases,
         takes=("M", "rows", "G"),
         returns=("M",),
-        properties=(sums_kept,),
+        properties=(sums_kept, dtype_kept),
         hints=(
             "`M[rows] += G` reads all rows first, adds, and writes them back; of a row that occurs twice the "
             "last writing "
@@ -352,7 +459,10 @@ EXERCISES = (
         takes=("tokens", "starts", "n_words", "rng", "d", "window", "k", "epochs", "lr", "batch"),
         returns=("V", "U", "losses"),
         by_property=("V", "U", "losses"),
-        properties=(steps_counted, start_as_told, rate_falls, one_step_adds_up, topics_found),
+        properties=(
+            *(all_finite, steps_counted, start_as_told, rate_falls, one_step_adds_up, topics_found),
+            *(order_is_random, noise_is_new),
+        ),
         time_limit=20.0,
         requires=("training-pairs", "noise-distribution", "noise-sampler", "sgd-pass"),
         hints=(

@@ -37,7 +37,7 @@ def scatter_map(
     """A map (n, 2), coloured by label, each class with its colour and marker shape.
 
     Class names (`names[label]`, or the label) stand at the classes' medians. With `notes` = {text: place (2,)} the
-    texts that fit stand on the map instead, and the classes in a legend on the right.
+    texts that fit stand on the map instead, each above its place, and the classes in a legend on the right.
     """
     figure = new_picture(height, title, alt, f"A map of {len(Y):,} points{_in_classes(labels)}.")
     axes = figure.add_subplot()
@@ -46,7 +46,8 @@ def scatter_map(
     if notes is not None:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=legend_scale(len(Y)))
         _settle(figure)
-        place_words(axes, np.array(list(notes.values())), list(notes))
+        above = marker_area(len(Y)) ** 0.5 / 2 + 3
+        place_words(axes, np.array(list(notes.values())), list(notes), lift=above)
     return figure
 
 
@@ -171,8 +172,12 @@ def place_words(
     highlight: Sequence[str] = (),
     fontsize: float = 8.0,
     gap: float = 1.0,
+    lift: float = 0.0,
 ) -> None:
-    """Write words at their points where there is room, with `gap` pixels around each. Needs a laid-out figure."""
+    """Write words at their points where there is room, with `gap` pixels around each. Needs a laid-out figure.
+
+    With `lift` they begin so many typographic points above theirs, so that a marker there stays to be seen.
+    """
     renderer = axes.figure.canvas.get_renderer()
     marked = set(highlight)
     taken: list[Bbox] = []
@@ -180,7 +185,10 @@ def place_words(
     for i in sorted(range(len(words)), key=lambda i: words[i] not in marked):
         if not (left <= Y[i, 0] <= right and bottom <= Y[i, 1] <= top):
             continue
-        text = axes.text(*Y[i], words[i], fontsize=fontsize, ha="center", va="center", path_effects=HALO)
+        text = axes.annotate(
+            words[i], Y[i], (0, lift), textcoords="offset points", fontsize=fontsize, ha="center", path_effects=HALO
+        )
+        text.set_va("bottom" if lift else "center")
         if words[i] in marked:
             text.set(color="#C04000", fontweight="bold", fontsize=fontsize + 1)
         box = text.get_window_extent(renderer).padded(gap)

@@ -84,15 +84,21 @@ def scaling(
     axes.xaxis.set_major_locator(FixedLocator(sizes))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{s:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(in_full))
     low, high = axes.get_ylim()
     if high < 100 * low:  # too few powers of ten to read a time from them alone
         axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-        axes.yaxis.set_minor_formatter(FuncFormatter(lambda s, _: f"{s:g}"))
+        axes.yaxis.set_minor_formatter(FuncFormatter(in_full))
     axes.grid(visible=True, which="major")
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if len(times) > 1:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def in_full(number: float, _: int | None = None) -> str:
+    """A tick's number without an exponent: 0.00001 beside 0.0001. Matplotlib tells its place too."""
+    return np.format_float_positional(number, precision=4, fractional=False, trim="-")
 
 
 class _Live:

@@ -67,6 +67,57 @@ def _(sentences, n_words, window):
     return counts(sentences, n_words, lambda step: 0 < abs(step) < window)
 
 
+@known.mistake(
+    "cooccurrence",
+    "lost updates",
+    "`X[a, words] += 1` adds 1 only once for a word that stands twice in the window: add for each place (np.add.at).",
+)
+def _(sentences, n_words, window):
+    X = np.zeros((n_words, n_words))
+    for s in sentences:
+        for t in range(len(s)):
+            X[s[t], np.r_[s[max(0, t - window) : t], s[t + 1 : t + 1 + window]].astype(int)] += 1
+    return X
+
+
+@known.mistake(
+    "cooccurrence",
+    "window too wide by one",
+    "The window reaches one place too far: words up to `window` places away count, no others.",
+)
+def _(sentences, n_words, window):
+    return counts(sentences, n_words, lambda step: 0 < abs(step) <= window + 1)
+
+
+@known.mistake(
+    "cooccurrence",
+    "the word itself counted in both directions",
+    "The place itself is counted, even twice: end the slice before t.",
+)
+def _(sentences, n_words, window):
+    return counts(sentences, n_words, lambda step: 2 if step == 0 else abs(step) <= window)
+
+
+@known.mistake(
+    "cooccurrence",
+    "a negative start",
+    "Near the start of a sentence t − window is negative, and a slice then counts from the end: use max(0, t − window).",
+)
+def _(sentences, n_words, window):
+    X = np.zeros((n_words, n_words))
+    for s in sentences:
+        for t in range(len(s)):
+            for other in s[t - window : t]:
+                X[s[t], other] += 1
+                X[other, s[t]] += 1
+    return X
+
+
+@known.mistake("cooccurrence", "counted in uint8", "Counts beyond 255 begin again at 0: take a larger type than uint8.")
+def _(sentences, n_words, window):
+    return S.cooccurrence(sentences, n_words, window).astype(int).astype(np.uint8)
+
+
 @known.mistake("cooccurrence", "only whether, not how often", "You note whether two words meet; count how often.")
 def _(sentences, n_words, window):
     return (S.cooccurrence(sentences, n_words, window) > 0).astype(float)
@@ -192,6 +243,46 @@ def _(tokens, starts, window):
     return np.concatenate(c), np.concatenate(o)
 
 
+@known.mistake(
+    "training-pairs",
+    "nearest first",
+    "The pairs are right but in another order: for each centre go through its window from left to right.",
+)
+def _(tokens, starts, window):
+    return in_steps(tokens, starts, [sign * step for step in range(1, window + 1) for sign in (-1, 1)])
+
+
+@known.mistake(
+    "training-pairs",
+    "right side first",
+    "The pairs are right but in another order: for each centre the words before it come first.",
+)
+def _(tokens, starts, window):
+    return in_steps(tokens, starts, [*range(1, window + 1), *range(-window, 0)])
+
+
+def in_steps(tokens, starts, steps):
+    """Pairs centre by centre, with the outside words in the order of `steps`."""
+    places = [
+        (t, t + step)
+        for begin, end in itertools.pairwise(starts)
+        for t in range(begin, end)
+        for step in steps
+        if begin <= t + step < end
+    ]
+    c, o = np.array(places).T
+    return tokens[c], tokens[o]
+
+
+@known.mistake(
+    "training-pairs",
+    "places for words",
+    "These are the places of the words in the corpus; return the words that stand there, tokens[...].",
+)
+def _(tokens, starts, window):
+    return S.training_pairs(np.arange(len(tokens)), starts, window)
+
+
 @known.alternative("training-pairs", "loops")
 def _(tokens, starts, window):
     return loop_pairs(tokens, starts, window)
@@ -256,10 +347,29 @@ def _(c, o, n_words):
     return S.sparse_counts(np.minimum(c, o), np.maximum(c, o), n_words)
 
 
+@known.mistake(
+    "sparse-counts",
+    "a dense matrix",
+    "You make a matrix of n_words × n_words, nearly all of it zeros: keep only the pairs that occur.",
+)
+def _(c, o, n_words):
+    X = np.zeros((n_words, n_words), dtype=np.uint8)
+    np.add.at(X, (c, o), 1)
+    i, j = X.nonzero()
+    return i, j, X[i, j].astype(int)
+
+
+@known.mistake("sparse-counts", "no pair", "Where there is no pair at all, three empty integer arrays are the answer.")
+def _(c, o, n_words):
+    found = sorted(Counter(zip(c.tolist(), o.tolist(), strict=True)).items())
+    i, j, x = zip(*((i, j, x) for (i, j), x in found), strict=True)
+    return np.array(i), np.array(j), np.array(x)
+
+
 @known.alternative("sparse-counts", "Counter")
 def _(c, o, n_words):
     found = sorted(Counter(zip(c.tolist(), o.tolist(), strict=True)).items())
-    return tuple(np.array(one) for one in zip(*((i, j, x) for (i, j), x in found), strict=True))
+    return tuple(np.array([(i, j, x) for (i, j), x in found], dtype=int).reshape(-1, 3).T)
 
 
 @known.alternative("sparse-counts", "scipy's sparse matrix")
@@ -295,6 +405,32 @@ def _(X):
 )
 def _(X):
     return np.maximum(pmi(X), 0)
+
+
+@known.mistake(
+    "ppmi",
+    "absolute values",
+    "You take the size of the logarithm; pairs that meet less often than by chance get 0, not a positive number.",
+)
+def _(X):
+    return np.abs(np.where(X > 0, pmi(X), 0))
+
+
+@known.mistake("ppmi", "logarithm to base 10", "This is log10; the natural logarithm is asked for.")
+def _(X):
+    return S.ppmi(X) / np.log(10)
+
+
+@known.mistake(
+    "ppmi",
+    "row sums twice",
+    "You divide by the row sum of both words; p_b comes from the sum of a *column*, and X need not be symmetric.",
+)
+def _(X):
+    rows = X.sum(1)
+    with np.errstate(all="ignore"):
+        ratio = np.where(X > 0, X * X.sum() / np.where(rows > 0, np.outer(rows, rows), 1), 1)
+    return np.log(np.maximum(ratio, 1))
 
 
 @known.mistake("ppmi", "binary logarithm", "These are bits, from log2; the natural logarithm is asked for.")
@@ -642,6 +778,35 @@ def _(context, c, V, U):
 def _(context, c, V, U):
     loss, dV, dU = S.cbow_gradients(context, c, U, V)
     return loss, dU, dV
+
+
+@known.mistake(
+    "cbow-gradients", "dV and dU exchanged", "The gradients are right, but exchanged: return (loss, dV, dU)."
+)
+def _(context, c, V, U):
+    loss, dV, dU = S.cbow_gradients(context, c, V, U)
+    return loss, dU, dV
+
+
+@known.mistake(
+    "cbow-gradients",
+    "context from U, prediction from V",
+    "The context is read from U and the centre predicted by V; it is V that predicts, and U that is predicted.",
+)
+def _(context, c, V, U):
+    return S.cbow_gradients(context, c, U, V)
+
+
+@known.mistake(
+    "cbow-gradients",
+    "mean of skip-gram's losses",
+    "You average skip-gram's losses of the single words; CBOW predicts once, from the mean of the context.",
+)
+def _(context, c, V, U):
+    parts = [S.skipgram_gradients(V[w], c, U) for w in context]
+    dV = np.zeros_like(V)
+    np.add.at(dV, context, np.array([dv for _, dv, _ in parts]) / len(context))
+    return np.mean([part[0] for part in parts]), dV, np.mean([part[2] for part in parts], axis=0)
 
 
 @known.mistake(

@@ -67,6 +67,44 @@ def _(v_c, o, negatives, U):
     return ns(v_c, words, np.ones_like(y), U)
 
 
+@known.mistake(
+    "negative-sampling",
+    "loss of the negatives without their minus",
+    "The gradients are right; in the loss the minus inside is missing for the negatives: −log s(−u · v).",
+)
+def _(v_c, o, negatives, U):
+    _, dv, dU = S.negative_sampling(v_c, o, negatives, U)
+    return np.logaddexp(0, -(U[np.append(o, negatives)] @ v_c)).sum(), dv, dU
+
+
+@known.mistake(
+    "negative-sampling",
+    "gradients with y = 1 everywhere",
+    "The loss is right; in the gradients you subtract 1 for the negatives too, where y is 0.",
+)
+def _(v_c, o, negatives, U):
+    return ns(v_c, *with_truth(o, negatives), U, g_of=lambda s, y: s - 1)
+
+
+@known.mistake(
+    "negative-sampling",
+    "loss averaged over the negatives",
+    "The gradients are right; in the loss the k negatives are summed, not averaged.",
+)
+def _(v_c, o, negatives, U):
+    _, dv, dU = S.negative_sampling(v_c, o, negatives, U)
+    return np.logaddexp(0, -U[o] @ v_c) + np.logaddexp(0, U[negatives] @ v_c).mean(), dv, dU
+
+
+@known.mistake(
+    "negative-sampling",
+    "different negatives only",
+    "A negative that was drawn twice counts twice, in the loss and in both gradients; you take it once.",
+)
+def _(v_c, o, negatives, U):
+    return S.negative_sampling(v_c, o, np.unique(negatives), U)
+
+
 @known.mistake("negative-sampling", "mean over the negatives", "The k negatives are summed, not averaged.")
 def _(v_c, o, negatives, U):
     scores = U[negatives] @ v_c
@@ -169,6 +207,11 @@ def _(counts):
     return 0.75 * counts / counts.sum()
 
 
+@known.mistake("noise-distribution", "power ½", "The exponent is ½ (a square root); it is ¾.")
+def _(counts):
+    return np.sqrt(counts) / np.sqrt(counts).sum()
+
+
 @known.mistake("noise-distribution", "power 4/3", "The exponent is 4/3; with ¾ rare words come more often, not less.")
 def _(counts):
     return counts ** (4 / 3) / (counts ** (4 / 3)).sum()
@@ -237,6 +280,15 @@ def _(weights, shape, rng):
 )
 def _(weights, shape, rng):
     return S.draw_noise(weights**0.75, shape, rng)
+
+
+@known.mistake(
+    "noise-sampler",
+    "a seed of its own",
+    "You make a generator with a seed of your own, so every call draws the same words: use the `rng` that is given.",
+)
+def _(weights, shape, rng):
+    return S.draw_noise(weights, shape, np.random.default_rng(0))
 
 
 @known.alternative("noise-sampler", "rng.choice")
@@ -340,6 +392,11 @@ def _(X, P, k):
 @known.mistake("optimal-scores", "shifted upwards", "log k is subtracted: more negatives push scores down.")
 def _(X, P, k):
     return S.optimal_scores(X, P, 1 / k)
+
+
+@known.mistake("optimal-scores", "binary logarithm", "These are bits, from log2; the natural logarithm is asked for.")
+def _(X, P, k):
+    return S.optimal_scores(X, P, k) / np.log(2)
 
 
 @known.mistake("optimal-scores", "k for log k", "You subtract k itself; it is log k.")
@@ -480,13 +537,13 @@ def _(W, word, k):
 # ---------------------------------------------------------------- analogy
 
 
-def answers(W, a, b, c, unit=True, exclude=("a", "b", "c"), signs=(-1, 1, 1)):
+def answers(W, a, b, c, unit=True, exclude=("a", "b", "c"), signs=(-1, 1, 1), lowest=-np.inf, every_row=False):
     """Analogy answers with parts exchanged."""
     W = W / np.linalg.norm(W, axis=1, keepdims=True) if unit else W
     scores = (signs[0] * W[a] + signs[1] * W[b] + signs[2] * W[c]) @ W.T
     for name, words in zip("abc", (a, b, c), strict=True):
         if name in exclude:
-            scores[np.arange(len(words)), words] = -np.inf
+            scores[slice(None) if every_row else np.arange(len(words)), words] = lowest
     return scores.argmax(1)
 
 
@@ -537,6 +594,47 @@ def _(W, a, b, c):
     return answers(W, a, b, c, exclude=("c",))
 
 
+@known.mistake("analogy", "a not excluded", "b and c are excluded, but not a, which may be nearest too.")
+def _(W, a, b, c):
+    return answers(W, a, b, c, exclude=("b", "c"))
+
+
+@known.mistake("analogy", "b not excluded", "a and c are excluded, but not b, which often comes nearest.")
+def _(W, a, b, c):
+    return answers(W, a, b, c, exclude=("a", "c"))
+
+
+@known.mistake(
+    "analogy",
+    "0 for the query words",
+    "The query words get a score, such as 0, that can still win where the others are negative: use −inf.",
+)
+def _(W, a, b, c):
+    return answers(W, a, b, c, lowest=0)
+
+
+@known.mistake(
+    "analogy",
+    "words of all questions excluded",
+    "`scores[:, a]` excludes a word from *all* questions; exclude it in its own row, `scores[np.arange(m), a]`.",
+)
+def _(W, a, b, c):
+    return answers(W, a, b, c, every_row=True)
+
+
+@known.mistake(
+    "analogy",
+    "target not of unit vectors",
+    "The candidates have length 1, but the target is made of vectors that keep their lengths: scale all rows first.",
+)
+def _(W, a, b, c):
+    unit = W / np.linalg.norm(W, axis=1, keepdims=True)
+    scores = (W[b] - W[a] + W[c]) @ unit.T
+    for words in (a, b, c):
+        scores[np.arange(len(words)), words] = -np.inf
+    return scores.argmax(1)
+
+
 @known.mistake(
     "analogy",
     "candidates not at unit length",
@@ -580,6 +678,58 @@ def _(W, a, b, c):
 def _(questions, words, W):
     right, asked, _ = S.analogy_accuracy(questions, words, W)
     return right, asked, asked
+
+
+def asked_without_looking(questions, words, W):
+    """Right answers, asked and total, where every word is looked up."""
+    index = {word: i for i, word in enumerate(words)}
+    a, b, c, d = np.array([[index[word] for word in question] for question in questions]).T
+    return int((S.analogy(W, a, b, c) == d).sum()), len(questions), len(questions)
+
+
+@known.mistake(
+    "analogy-accuracy",
+    "unknown words looked up",
+    "A question may have a word that is not among `words`: look whether it is before you ask for its number.",
+)
+def _(questions, words, W):
+    return asked_without_looking(questions, words, W)
+
+
+@known.mistake(
+    "analogy-accuracy",
+    "nothing known",
+    "Where no question can be asked there is nothing to unpack: give the array of numbers the shape (0, 4), or stop early.",
+)
+def _(questions, words, W):
+    known_ones = [question for question in questions if all(word in words for word in question)]
+    right, asked, _ = asked_without_looking(known_ones, words, W)
+    return right, asked, len(questions)
+
+
+@known.mistake(
+    "analogy-accuracy",
+    "each question once",
+    "A question that is asked several times counts each time; you take it only once.",
+)
+def _(questions, words, W):
+    return S.analogy_accuracy([list(one) for one in dict.fromkeys(map(tuple, questions))], words, W)
+
+
+@known.mistake(
+    "analogy-accuracy",
+    "lower case",
+    "You turn words into lower case; two words that differ only in capitals are different words.",
+)
+def _(questions, words, W):
+    return S.analogy_accuracy([[w.lower() for w in q] for q in questions], [word.lower() for word in words], W)
+
+
+@known.mistake(
+    "analogy-accuracy", "floats for whole numbers", "The numbers are right; they are counts, so return integers."
+)
+def _(questions, words, W):
+    return tuple(float(one) for one in S.analogy_accuracy(questions, words, W))
 
 
 @known.mistake(

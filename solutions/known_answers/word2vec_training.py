@@ -48,6 +48,13 @@ def _(M, rows, G):
     return M
 
 
+@known.mistake(
+    "add-rows", "another dtype", "The numbers are right, but of another dtype than M's: start from a copy of M."
+)
+def _(M, rows, G):
+    return S.add_rows(M, rows, G).astype(np.float32 if M.dtype == np.float64 else np.float64)
+
+
 @known.mistake("add-rows", "without M", "This is what is to be added; add M itself too.")
 def _(M, rows, G):
     return S.add_rows(M, rows, G) - M
@@ -174,6 +181,63 @@ def _(V, U, c, o, negatives, lr):
     return V, U, loss * len(c)
 
 
+@known.mistake(
+    "sgd-step",
+    "lost updates of the outside words",
+    "A word that occurs several times in `words` is changed only once in U: use your add_rows for U too.",
+)
+def _(V, U, c, o, negatives, lr):
+    return step(V, U, c, o, negatives, lr, add=lossy, add_V=S.add_rows)
+
+
+@known.mistake(
+    "sgd-step",
+    "V moved before U's gradient",
+    "The gradient of U is computed with the new V: both gradients belong to the old vectors.",
+)
+def _(V, U, c, o, negatives, lr):
+    new_V, _, loss = step(V, U, c, o, negatives, lr)
+    words = np.column_stack([o, negatives])
+    g = expit(np.einsum("bd,bkd->bk", V[c], U[words])) - (np.arange(words.shape[1]) == 0)
+    return new_V, S.add_rows(U, words, -lr * g[:, :, None] * new_V[c][:, None]), loss
+
+
+@known.mistake(
+    "sgd-step",
+    "pair after pair",
+    "Every pair meets the vectors that the pair before it has changed: all gradients belong to the old ones.",
+)
+def _(V, U, c, o, negatives, lr):
+    losses = []
+    for i in range(len(c)):
+        V, U, loss = step(V, U, c[i : i + 1], o[i : i + 1], negatives[i : i + 1], lr)
+        losses.append(loss)
+    return V, U, np.mean(losses)
+
+
+@known.mistake(
+    "sgd-step", "loss after the step", "The loss returned is that of the new vectors; it is the loss before the step."
+)
+def _(V, U, c, o, negatives, lr):
+    new_V, new_U, _ = step(V, U, c, o, negatives, lr)
+    return new_V, new_U, step(new_V, new_U, c, o, negatives, lr)[2]
+
+
+@known.mistake("sgd-step", "V and U exchanged", "V and U are right, but exchanged: return (V, U, loss).")
+def _(V, U, c, o, negatives, lr):
+    new_V, new_U, loss = step(V, U, c, o, negatives, lr)
+    return new_U, new_V, loss
+
+
+@known.mistake(
+    "sgd-step",
+    "noise treated as true",
+    "You subtract 1 from all probabilities; y is 1 for the true word, in column 0, and 0 for the negatives.",
+)
+def _(V, U, c, o, negatives, lr):
+    return step(V, U, c, o, negatives, lr, g_of=lambda s, y: s - 1)
+
+
 @known.alternative("sgd-step", "pair by pair, from the old vectors")
 def _(V, U, c, o, negatives, lr):
     dV, dU, losses = np.zeros_like(V), np.zeros_like(U), []
@@ -217,6 +281,25 @@ def _(V, U, c, o, negatives, first_rate, last_rate, batch):
 @known.mistake("sgd-pass", "last batch dropped", "The shorter last batch is left out: T = ceil(m / batch).")
 def _(V, U, c, o, negatives, first_rate, last_rate, batch):
     return walk(V, U, c, o, negatives, batch, lambda t, T: first_rate + (last_rate - first_rate) * t / T, last=False)
+
+
+@known.mistake(
+    "sgd-pass",
+    "last batch dropped, rates right",
+    "T is right, but the shorter last batch is never taken: go on until all pairs have been.",
+)
+def _(V, U, c, o, negatives, first_rate, last_rate, batch):
+    T, losses = -(-len(c) // batch), []
+    for t in range(len(c) // batch):
+        part, lr = slice(t * batch, (t + 1) * batch), first_rate + (last_rate - first_rate) * t / T
+        V, U, loss = S.sgd_step(V, U, c[part], o[part], negatives[part], lr)
+        losses.append(loss)
+    return V, U, np.array(losses)
+
+
+@known.mistake("sgd-pass", "a step ahead", "Your first step has the rate of the second (t + 1 for t): t begins with 0.")
+def _(V, U, c, o, negatives, first_rate, last_rate, batch):
+    return walk(V, U, c, o, negatives, batch, lambda t, T: first_rate + (last_rate - first_rate) * (t + 1) / T)
 
 
 @known.mistake(
@@ -294,19 +377,26 @@ def trainer(
     one_pass=None,
     U_random=False,
     whole_corpus=False,
+    order=lambda rng, n, last: rng.permutation(n),
+    noise_rng=lambda rng: rng,
+    mixed=False,
 ):
     """The trainer with parts exchanged."""
     V = ((rng.random((n_words, d)) - 0.5) / d if box is None else box(rng, n_words, d)).astype(np.float32)
     U = ((rng.random((n_words, d)) - 0.5) / d).astype(np.float32) if U_random else np.zeros_like(V)
     weights = np.bincount(tokens, minlength=n_words) ** power
-    sentences, losses = np.split(tokens, starts[1:-1]), np.zeros(0)
+    sentences, losses, last = np.split(tokens, starts[1:-1]), np.zeros(0), None
     for e in range(epochs):
-        shuffled = [sentences[i] for i in rng.permutation(len(sentences))]
+        last = order(rng, len(sentences), last)
+        shuffled = [sentences[i] for i in last]
         bounds = np.append(0, np.cumsum([len(one) for one in shuffled]))
         if whole_corpus:
             bounds = bounds[[0, -1]]
         c, o = (pairs or S.training_pairs)(np.concatenate(shuffled), bounds, window)
-        negatives = S.draw_noise(weights, (len(c), k), rng)
+        if mixed:
+            p = rng.permutation(len(c))
+            c, o = c[p], o[p]
+        negatives = S.draw_noise(weights, (len(c), k), noise_rng(rng))
         V, U, more = (one_pass or S.sgd_pass)(
             V, U, c, o, negatives, lr * rate(e, epochs), lr * rate(e + 1, epochs), batch
         )
@@ -374,6 +464,37 @@ known.mistake(
 known.mistake("train", "start too large", "V starts between −½ and ½; divide by d.")(
     variant(box=lambda rng, n, d: rng.random((n, d)) - 0.5)
 )
+known.mistake(
+    "train",
+    "a seed of its own",
+    "You make a generator with a seed of your own: then every call gives the same vectors. Use the `rng` that is given.",
+)(lambda *args: trainer(*args[:3], np.random.default_rng(0), *args[4:]))
+known.mistake(
+    "train",
+    "another generator for the order",
+    "The order of the sentences comes from another generator: take `rng.permutation` of the `rng` that is given.",
+)(variant(order=lambda rng, n, last: np.random.default_rng(0).permutation(n)))
+known.mistake(
+    "train",
+    "sentences in their order",
+    "The sentences are never shuffled: every epoch takes them in a new random order.",
+)(variant(order=lambda rng, n, last: np.arange(n)))
+known.mistake(
+    "train", "one order for all epochs", "One order is drawn, and serves in all epochs: draw a new one in each."
+)(variant(order=lambda rng, n, last: rng.permutation(n) if last is None else last))
+known.mistake(
+    "train",
+    "all pairs shuffled",
+    "You shuffle all pairs; the order of the sentences is shuffled, and the pairs of a sentence stay together.",
+)(variant(mixed=True))
+known.mistake(
+    "train",
+    "the same noise in every epoch",
+    "The noise comes from a generator that starts anew in every epoch, so its words are the same: draw them from `rng`.",
+)(variant(noise_rng=lambda rng: np.random.default_rng(5)))
+known.mistake("train", "not a number", "Everything is NaN: somewhere 0 is divided by 0, or infinity taken.")(
+    lambda *args: tuple(np.nan * one for one in trainer(*args))
+)
 
 
 @known.alternative("train", "whole numbers of all pairs, shuffled by sentence")
@@ -384,7 +505,8 @@ def _(tokens, starts, n_words, rng, d=32, window=5, k=5, epochs=6, lr=0.05, batc
     noise = S.noise_distribution(np.bincount(tokens, minlength=n_words))
     T = epochs * -(-len(c) // batch)
     for _ in range(epochs):
-        order = np.argsort(rng.permutation(len(starts) - 1)[place], kind="stable")
+        turn = np.argsort(rng.permutation(len(starts) - 1))  # of each sentence
+        order = np.argsort(turn[place], kind="stable")
         for first in range(0, len(c), batch):
             i = order[first : first + batch]
             negatives = rng.choice(n_words, size=(len(i), k), p=noise)
@@ -399,14 +521,13 @@ def _(*args):
 
 
 for mutant, why in {
-    "line 11: `rng.random((n_words, d), np.float32) - 0.5` -> `0.5 - rng.random((n_words, d), np.float32)`": (
+    "line 14: `rng.random((n_words, d), np.float32) - 0.5` -> `0.5 - rng.random((n_words, d), np.float32)`": (
         "The uniform distribution around 0 is its own mirror image."
     ),
-    "line 12: `np.zeros(0)` -> `np.ones(0)`": "Both are empty.",
-    "line 13: `np.bincount(tokens, minlength=n_words)` -> `np.bincount(tokens)`": (
+    "line 15: `np.zeros(0)` -> `np.ones(0)`": "Both are empty.",
+    "line 16: `np.bincount(tokens, minlength=n_words)` -> `np.bincount(tokens)`": (
         "Words after the last that occurs have the weight 0, with or without an entry."
     ),
-    "line 14: `1` -> `0`": "The list of sentences then begins with an empty one, which has no pairs.",
 }.items():
     known.equivalent("train", mutant, why)
 
@@ -541,6 +662,30 @@ def _(contexts, negatives, U, n_steps, lr):
 )
 def _(contexts, negatives, U, n_steps, lr):
     return learn(contexts, negatives, U, n_steps, lr, divide=False)
+
+
+@known.mistake(
+    "new-word",
+    "average over the noise too",
+    "You divide by all m + m k words; the loss is averaged over the m pairs, and each has k noise words in it.",
+)
+def _(contexts, negatives, U, n_steps, lr):
+    return learn(contexts, negatives, U, n_steps, lr / (1 + negatives.shape[1]))
+
+
+@known.mistake(
+    "new-word", "no negatives", "The noise words are not used: without them v grows towards its contexts for ever."
+)
+def _(contexts, negatives, U, n_steps, lr):
+    return learn(contexts, negatives[:, :0], U, n_steps, lr)
+
+
+@known.mistake(
+    "new-word", "each context once", "A context that was seen several times counts each time; you take it only once."
+)
+def _(contexts, negatives, U, n_steps, lr):
+    _, first = np.unique(contexts, return_index=True)
+    return learn(contexts[first], negatives[first], U, n_steps, lr)
 
 
 @known.mistake(
