@@ -157,7 +157,7 @@ class WatchTraining(_Live):
     def now(self) -> Picture:
         """What was measured up to now, against the step."""
         ys = {words: np.array(self.history[name]) for name, words in self.shown.items()}
-        picture = curves(np.array(self.history["step"]), ys, xlabel="step", ylabel="", title=self.title)
+        picture = curves(np.array(self.history["step"]), ys, xlabel="step", ylabel="loss, share", title=self.title)
         picture.axes[0].set_xlim(0, self.steps)
         return picture
 
