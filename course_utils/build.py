@@ -224,7 +224,7 @@ def faults(exercise: Exercise, source: str) -> list[str]:
         tree = ast.parse(source)
     except SyntaxError as error:
         return [f"cannot be parsed ({error.msg}, line {error.lineno})"]
-    sort = ast.ClassDef if exercise.use else ast.FunctionDef
+    sort = ast.ClassDef if exercise.kind == "class" else ast.FunctionDef
     found = [node for node in tree.body if isinstance(node, sort) and node.name == exercise.name]
     if len(found) != 1:
         return [f"must define the {exercise.kind} `{exercise.name}` once"]
@@ -233,10 +233,10 @@ def faults(exercise: Exercise, source: str) -> list[str]:
         wrong.append("has no docstring")
     marks = [mark for line in source.splitlines() for mark in (BEGIN, END) if mark in line]
     regions = len(marks) // 2
-    if not regions or marks != [BEGIN, END] * regions or (regions > 1 and not exercise.use):
-        each = " in each method that is to be written" if exercise.use else ""
+    if not regions or marks != [BEGIN, END] * regions or (regions > 1 and exercise.kind == "function"):
+        each = " in each method that is to be written" if exercise.kind == "class" else ""
         wrong.append(f"needs one line `{BEGIN}` and below it one `{END}`{each}")
-    if exercise.use and not stub_defines(exercise, source):
+    if exercise.kind == "class" and not stub_defines(exercise, source):
         wrong.append("has a stub that defines no class: put the marks inside its methods")
     return wrong
 

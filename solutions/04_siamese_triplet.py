@@ -852,6 +852,7 @@ def batch_distances(E):
 
     E: (n, d) tensor, float32 or float64, on any device. Returns D: (n, n), same dtype and device, with
     D[i, j] = ||e_i - e_j||^2, no entry negative, the diagonal exactly 0. No tensor may have more than n x n entries.
+    Gradients flow from D back to E (the check calls their result dE).
     """
     ### BEGIN SOLUTION
     norms = (E * E).sum(1)  # (n,)
@@ -1105,7 +1106,7 @@ def batch_all(D, identity, margin):
     identity[a] == identity[p], a != p and identity[a] != identity[n]; at least one is. Its loss is
     max(D[a, p] - D[a, n] + margin, 0), and it loses if that is > 0.
     Returns (loss, share): two tensors with one number each; loss has D's dtype and is 0 where no triplet loses, share
-    is float32.
+    is float32. Gradients flow from the loss back to D (the check calls their result dD).
     """
     ### BEGIN SOLUTION
     same = identity[:, None] == identity

@@ -42,6 +42,13 @@ def need_namespaces() -> None:
         pytest.skip(f"this machine refuses namespaces: {tried.stderr.strip()}")
 
 
+def quick_entry(without: str = "") -> str:
+    """The program of a zygote that has imported little; `without` as in `zygote`."""
+    entry = launch.ENTRY.replace(IMPORTED, "\n".join([IMPORTED, QUICK, without]))
+    assert entry != launch.ENTRY
+    return entry
+
+
 @contextlib.contextmanager
 def zygote(
     monkeypatch: pytest.MonkeyPatch, mode: Mode = Mode.NAMESPACES, limits: Limits = SMALL, without: str = ""
@@ -49,10 +56,8 @@ def zygote(
     """A zygote that has imported little; `without` is a line of Python that takes a measure out of its process."""
     if mode is Mode.NAMESPACES:
         need_namespaces()
-    entry = launch.ENTRY.replace(IMPORTED, "\n".join([IMPORTED, QUICK, without]))
-    assert entry != launch.ENTRY
     with monkeypatch.context() as patch:
-        patch.setattr(launch, "ENTRY", entry)
+        patch.setattr(launch, "ENTRY", quick_entry(without))
         started = Zygote(limits, mode)
     try:
         yield started

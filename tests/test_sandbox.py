@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sandboxed import SMALL, family, loaded, need_namespaces, outcome, run, status, wait_until, zygote
+from sandboxed import SMALL, family, loaded, need_namespaces, outcome, quick_entry, run, status, wait_until, zygote
 
 from course_utils.errors import CourseError
 from course_utils.grading import wire
@@ -693,7 +693,7 @@ def test_a_zygote_outlives_the_thread_that_started_it(patch: pytest.MonkeyPatch)
     need_namespaces()
     made: list[Zygote] = []
     with pytest.MonkeyPatch.context() as context:
-        context.setattr(launch, "ENTRY", launch.ENTRY.replace("zygote.main", "zygote.warm_up = int; zygote.main"))
+        context.setattr(launch, "ENTRY", quick_entry())
         starter = threading.Thread(target=lambda: made.append(Zygote(SMALL, Mode.NAMESPACES)))
         starter.start()
         starter.join()
@@ -815,7 +815,7 @@ def test_root_is_told_that_the_sandbox_is_weaker(monkeypatch: pytest.MonkeyPatch
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
     no_bubblewrap(monkeypatch)
-    monkeypatch.setattr(launch, "ENTRY", launch.ENTRY.replace("zygote.main", "zygote.warm_up = int; zygote.main"))
+    monkeypatch.setattr(launch, "ENTRY", quick_entry())
     weaker = Zygote(SMALL)
     try:
         assert weaker.mode is Mode.ANOTHER_USER

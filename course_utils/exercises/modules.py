@@ -1,4 +1,4 @@
-"""Help for exercises whose answer is a class: make the learner's torch.nn.Module, load weights, call it, differentiate.
+"""Help for exercises with a `use`: make the learner's torch.nn.Module, load weights, call it, differentiate.
 
 A specification's `use` is written with these. What a class does wrong is raised as Misfit, in words that continue the
 sentence "`EmbeddingNet` ...". The class may lie about itself, so nn.Module's own methods are asked, not its overrides.
@@ -29,9 +29,10 @@ def call(exercise: Exercise, what: Any, *args: Any) -> Any:
     Raises Misfit, its text a whole sentence, where `what` is not the kind of thing that the exercise asks for.
     """
     try:
-        if exercise.use is None:
+        if exercise.kind == "class":
+            refuse_other_than_module(what)
+        elif issubclass(type(what), type):
             raise Misfit("must be a function; yours is a class.")
-        refuse_other_than_module(what)
         import torch
 
         with torch.random.fork_rng(devices=[]), torch.enable_grad():

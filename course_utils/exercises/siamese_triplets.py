@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from course_utils.errors import Misfit
+from course_utils.exercises import modules
 from course_utils.exercises.spec import Case, Exercise
+from course_utils.judge.compare import describe
 from course_utils.values import SeededGenerator
 
 NOTEBOOK = "04_siamese_triplet"
@@ -107,6 +111,36 @@ def unit(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
     """Unit vectors (n, d)."""
     E = rng.normal(size=(n, d))
     return E / np.linalg.norm(E, axis=1, keepdims=True)
+
+
+def distances_and_gradient(batch_distances: Callable[[Any], Any], E: Any) -> tuple[Any, Any]:
+    """D, and the gradient for E of a sum over D with unequal weights, 0 where points coincide (a kink of clamp)."""
+    import torch
+
+    D = batch_distances(E)
+    n = len(E)
+    apart = torch.cdist(E.double(), E.double(), compute_mode="donot_use_mm_for_euclid_dist") > 1e-3
+    weights = (1 + (torch.arange(n)[:, None] + 2 * torch.arange(n)) % 3) * apart
+    leaf = E.clone().requires_grad_()
+    again = batch_distances(leaf * 1)  # a leaf itself could not be changed in place, which is another mistake
+    if not isinstance(again, torch.Tensor) or again.shape != (n, n):
+        return D, torch.zeros_like(E)
+    return D, modules.gradients((weights * again).sum(), {"E": leaf})["E"]
+
+
+def loss_and_gradient(batch_all: Callable[..., Any], D: Any, identity: Any, margin: float) -> tuple[Any, Any, Any]:
+    """Loss and share, and the loss's gradient for D; 0 where none loses, or one lies exactly at the margin (a kink)."""
+    import torch
+
+    found = batch_all(D, identity, margin)
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise Misfit(f"must return two tensors, (loss, share); yours returned {describe(found)}.")
+    leaf = D.clone().requires_grad_()
+    loss = batch_all(leaf * 1, identity, margin)[0]
+    at_margin = (D[:, :, None] - D[:, None, :] + margin == 0).any()
+    if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or loss == 0 or at_margin:
+        return (*found, torch.zeros_like(D))
+    return (*found, modules.gradients(loss.sum(), {"D": leaf})["D"])
 
 
 def square(args: Args) -> int | None:
@@ -277,11 +311,12 @@ def drawn_evenly(args: Args, got: Any, expected: Any) -> str | None:
 
 
 def is_distance(args: Args, got: Any, expected: Any) -> str | None:
-    """No negative entry, exact zeros on the diagonal, symmetric."""
-    if np.diag(got).any():
-        return f"The diagonal must be exactly 0; yours has {np.abs(np.diag(got)).max():.2g} in it (a rounding error)."
-    if got.min() < 0:
-        return f"A squared distance is never negative; yours goes down to {got.min():.2g}: clip at 0."
+    """No negative entry, exact zeros on the diagonal."""
+    D, _ = got
+    if np.diag(D).any():
+        return f"The diagonal must be exactly 0; yours has {np.abs(np.diag(D)).max():.2g} in it (a rounding error)."
+    if D.min() < 0:
+        return f"A squared distance is never negative; yours goes down to {D.min():.2g}: clip at 0."
     return None
 
 
@@ -376,7 +411,8 @@ EXERCISES = (
         minutes=8,
         cases=matrix_cases,
         takes=("E",),
-        returns=("D",),
+        returns=("D", "dE"),
+        use=distances_and_gradient,
         properties=(is_distance,),
         largest=square,
         largest_is="n x n",
@@ -472,7 +508,8 @@ EXERCISES = (
         minutes=15,
         cases=all_cases,
         takes=("D", "identity", "margin"),
-        returns=("loss", "share"),
+        returns=("loss", "share", "dD"),
+        use=loss_and_gradient,
         hints=(
             "The same three axes as in satisfied_share, with torch's functions, such as "
             "`torch.eye(n, dtype=torch.bool, device=D.device)`.",

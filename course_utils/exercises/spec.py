@@ -44,7 +44,8 @@ class Exercise:
 
     Where the answer is a small torch.nn.Module, `use` says what a case does with it: a function of the class and the
     case's arguments that makes the module, loads weights, calls it, perhaps takes gradients, and returns what is
-    judged. It runs in the process of the learner's code, so it returns numbers and never a judgement of its own.
+    judged. It runs in the process of the learner's code, so it returns numbers and never a judgement of its own. A
+    function has a `use` where more is judged than what one call returns, such as gradients through it.
     """
 
     id: str
@@ -67,7 +68,7 @@ class Exercise:
     largest: Callable[[tuple[Any, ...]], int | None] = any_size
     largest_is: str = ""  # the same in the docstring's words
     optional: bool = False
-    use: Callable[..., Any] | None = field(default=None, compare=False)  # of a class; see above
+    use: Callable[..., Any] | None = field(default=None, compare=False)  # see above
     time_limit: float = 5.0  # seconds, for all public cases together
     library: Callable[..., Any] | None = field(default=None, compare=False)  # a library's version, for `earlier`
 
@@ -83,10 +84,10 @@ class Exercise:
     @property
     def kind(self) -> str:
         """What the learner writes, in a word: function or class."""
-        return "class" if self.use else "function"
+        return "class" if self.name[0].isupper() else "function"
 
     def calling(self, what: Any) -> Any:
-        """What takes a case's arguments: the function `what` itself, or the use of the class `what`.
+        """What takes a case's arguments: the function `what` itself, or the use of `what`.
 
         Where `what` is of the other kind, the call raises Misfit.
         """

@@ -223,6 +223,7 @@ EXERCISES = (
         minutes=12,
         cases=sampler_cases,
         takes=("weights", "shape", "rng"),
+        draws_from=("rng",),
         returns=("words",),
         by_property=("words",),
         properties=(draws_as_told, draws_are_independent, no_seed_of_its_own),

@@ -457,6 +457,7 @@ EXERCISES = (
         minutes=25,
         cases=train_cases,
         takes=("tokens", "starts", "n_words", "rng", "d", "window", "k", "epochs", "lr", "batch"),
+        draws_from=("rng",),
         returns=("V", "U", "losses"),
         by_property=("V", "U", "losses"),
         properties=(

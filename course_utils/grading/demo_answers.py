@@ -176,7 +176,7 @@ def rewritten(function: authoring.Function, exercise: Exercise, cell: str, taken
     if code is None or set(code.co_freevars) - {"__class__"}:  # which `super()` in a method looks up
         return None
     module = ast.parse(Path(code.co_filename).read_text(encoding="utf-8"))
-    sort = ast.ClassDef if exercise.use else ast.FunctionDef
+    sort = ast.ClassDef if exercise.kind == "class" else ast.FunctionDef
     lines = code.co_firstlineno
     node = next((one for one in module.body if isinstance(one, sort) and _line(one) <= lines <= one.end_lineno), None)
     if node is None:

@@ -167,7 +167,7 @@ def choose(course: Course, kind: str, what: list[str], rng: random.Random) -> di
     if kind == "weak":
         answers = {one: answer_of_kind(course, one, _draw(WEAK_KINDS, rng), rng) for one in ids}
     for exercise_id, answer in answers.items():  # follow-through answers no class, so what is built on one may fail
-        if any(exercises.get(one).use and not answers[one].right for one in answer.calls):
+        if any(exercises.get(one).kind == "class" and not answers[one].right for one in answer.calls):
             answers[exercise_id] = answer_of_kind(course, exercise_id, "stub", rng)
     for exercise_id, answer in answers.items():
         if answer.kind in ("mistake", "mutant") and tainted(answer, answers) and undone(course, exercise_id, answers):
@@ -213,7 +213,7 @@ def attacks(course: Course, what: list[str], rng: random.Random) -> dict[str, An
     They are functions, which where a class is asked for would never be called; one that strikes `first` needs no call.
     """
     placed: dict[str, Answer] = {}
-    functions = [one for one in course.pools if not exercises.get(one).use]
+    functions = [one for one in course.pools if exercises.get(one).kind == "function"]
     leaves = [one for one in course.leaves if one in functions]
     for name in what:
         attack = ATTACKS[name]

@@ -109,7 +109,7 @@ class Marking:
         self.zygote = marker.zygote
         self.deadline = time.monotonic() + self.zygote.limits.wall
         self.names = {exercise.id: exercise.name for exercise in self.reference.exercises}
-        self.classes = {exercise.id for exercise in self.reference.exercises if exercise.use}
+        self.unanswered = {exercise.id for exercise in self.reference.exercises if exercise.use}
         self.problems: list[str] = []
         self.unreadable: dict[str, str] = {}  # the sentence by exercise
         self.called: dict[str, set[str]] = {}  # functions that an exercise's own called or missed
@@ -371,9 +371,9 @@ class Marking:
         """
         result = results[exercise.id]
         wrong = [one for one in self.needed(exercise) if not results[one].points]
-        failed = tuple(one for one in wrong if one not in self.classes)
+        failed = tuple(one for one in wrong if one not in self.unanswered)
         if len(failed) < len(wrong) and result.status in (Status.WRONG, Status.ERROR):
-            classes = ", ".join(f"`{self.names[one]}`" for one in wrong if one in self.classes)
+            classes = ", ".join(f"`{self.names[one]}`" for one in wrong if one in self.unanswered)
             advice = f"It is built on {classes}, not right either; no class can be answered for you: mend that first."
             result = replace(result, sentences=(*result.sentences, advice))
         names = {self.names[one] for one in failed}

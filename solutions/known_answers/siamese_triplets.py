@@ -366,6 +366,24 @@ def _(E):
     return ((E * E).sum(1)[:, None] - 2 * E @ E.T).clamp(min=0).fill_diagonal_(0)
 
 
+@known.mistake(
+    "batch-distances",
+    "detached",
+    "No gradient flows from D back to E, so the network cannot learn: leave out `detach`, `no_grad` and NumPy.",
+)
+def _(E):
+    return S.batch_distances(E.detach())
+
+
+@known.mistake(
+    "batch-distances",
+    "one side detached",
+    "Each distance has a gradient for both of its points; in yours one of the two is detached.",
+)
+def _(E):
+    return ((E[:, None] - E.detach()) ** 2).sum(2) if len(E) < 100 else S.batch_distances(E)
+
+
 @known.alternative("batch-distances", "diagonal of the product as lengths")
 def _(E):
     G = E @ E.T
@@ -802,6 +820,28 @@ def _(D, identity, margin):
     same = identity[:, None] == identity
     valid = (same & ~torch.eye(len(D), dtype=torch.bool))[:, :, None] & ~same[:, None, :]
     return loss / (valid & (D[:, :, None] - D[:, None, :] + margin > 0)).sum(), share
+
+
+@known.mistake(
+    "batch-all",
+    "detached",
+    "No gradient flows from the loss back to D, so the network cannot learn: leave out `detach`, `item` and NumPy.",
+)
+def _(D, identity, margin):
+    return S.batch_all(D.detach(), identity, margin)
+
+
+@known.mistake(
+    "batch-all",
+    "negatives detached",
+    "The negatives' distances have gradients too; in yours D[a, n] is detached, so negatives are never pushed away.",
+)
+def _(D, identity, margin):
+    same = identity[:, None] == identity
+    valid = (same & ~torch.eye(len(D), dtype=torch.bool))[:, :, None] & ~same[:, None, :]
+    losses = D[:, :, None] - D[:, None, :].detach() + margin
+    losing = valid & (losses > 0)
+    return (losses * losing).sum() / losing.sum().clamp(min=1), losing.sum() / valid.sum()
 
 
 @known.alternative("batch-all", "losses of the valid ones as a list")
