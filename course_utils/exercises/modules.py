@@ -90,11 +90,16 @@ def describe_argument(value: Any) -> str:
     return repr(value) if type(value) in (int, float, bool, str) else describe(value)
 
 
-def parameters(net: Module) -> dict[str, Tensor]:
-    """The parameters of a module by name, each once: shared ones under their first name. Raises Misfit for none."""
+def all_parameters(net: Module) -> dict[str, Tensor]:
+    """The parameters of a module by name, each once: shared ones under their first name; none is right too."""
     import torch
 
-    found = dict(torch.nn.Module.named_parameters(net))
+    return dict(torch.nn.Module.named_parameters(net))
+
+
+def parameters(net: Module) -> dict[str, Tensor]:
+    """The parameters of a module that must have some, by name, each once. Raises Misfit for none."""
+    found = all_parameters(net)
     if not found:
         raise Misfit(f"has no parameters that torch could train.{unregistered(net)}")
     return found

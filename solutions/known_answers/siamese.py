@@ -205,7 +205,7 @@ def _(d, y):
 @known.mistake(
     "equal-error-rate",
     "accuracy returned",
-    "This is 1 minus the equal error rate: an error, not an accuracy, is asked for.",
+    "This is 1 minus the equal error rate: you return an accuracy, or take y = 0 for different (here 0 = same, 1 = different).",
 )
 def _(d, y):
     return 1 - S.equal_error_rate(d, y)
@@ -334,6 +334,17 @@ def _(d, y, limit):
     thresholds = np.append(-np.inf, np.unique(d))
     far, _ = S.error_rates(d, y, thresholds)
     return np.mean(d <= thresholds[far <= limit][-1])
+
+
+@known.mistake(
+    "true-accepts",
+    "nearer than the threshold",
+    "You accept only pairs nearer than the threshold; one exactly at it is accepted too: d <= threshold, not <.",
+)
+def _(d, y, limit):
+    thresholds = np.unique(d)
+    far, tar = ((d[y == kind] < thresholds[:, None]).mean(1) for kind in (1, 0))
+    return tar[far <= limit].max()
 
 
 @known.alternative("true-accepts", "last threshold that is allowed")

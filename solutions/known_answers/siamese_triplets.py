@@ -292,6 +292,33 @@ def _(identity, P, K, rng):
     )
 
 
+@known.mistake(
+    "pk-batch",
+    "a generator of its own",
+    "You make a generator of your own, with the same seed each time, so every batch of a training is the same: draw from `rng`.",
+)
+def _(identity, P, K, rng):
+    return S.pk_batch(identity, P, K, np.random.default_rng(0))
+
+
+@known.mistake(
+    "pk-batch",
+    "neighbouring pictures",
+    "You take K pictures in a row from a random place on; each of the K must be drawn for itself.",
+)
+def _(identity, P, K, rng):
+    def in_a_row(rows):
+        start = rng.integers(len(rows) - K + 1)
+        return rows[start : start + K]
+
+    return batch_of(identity, P, K, rng, pick=in_a_row)
+
+
+@known.alternative("pk-batch", "the pictures of each identity in rising order")
+def _(identity, P, K, rng):
+    return batch_of(identity, P, K, rng, pick=lambda rows: np.sort(rng.choice(rows, K, replace=False)))
+
+
 @known.alternative("pk-batch", "permutations")
 def _(identity, P, K, rng):
     able = [c for c in np.unique(identity) if (identity == c).sum() >= K]
@@ -523,6 +550,25 @@ def _(D, identity, margin):
         good += (len(far) - np.searchsorted(far, D[a, positive[a]] + margin, side="left")).sum()
         total += positive[a].sum() * len(far)
     return good / total
+
+
+@known.mistake(
+    "satisfied-share",
+    "negative's distance from the positive",
+    "You compare with d(p, n); both distances are measured from the anchor: `D[:, None, :]` is d(a, n).",
+)
+def _(D, identity, margin):
+    positive, negative = S.pair_masks(identity)
+    return (D[:, :, None] + margin <= D[None])[positive[:, :, None] & negative[:, None, :]].mean()
+
+
+@known.mistake(
+    "satisfied-share",
+    "columns for rows",
+    "You take the anchor's distances from the columns of D; D[a, p] and D[a, n] stand in row a.",
+)
+def _(D, identity, margin):
+    return share_of(D.T, identity, margin)
 
 
 # ---------------------------------------------------------------- batch-hard
@@ -804,6 +850,28 @@ def _(D, identity, margin):
     return loss / (valid & (D[:, :, None] - D[:, None, :] + margin > 0)).sum(), share
 
 
+@known.mistake(
+    "batch-all",
+    "negative's distance from the positive",
+    "You subtract d(p, n); both distances are measured from the anchor: `D[:, None, :]` is d(a, n).",
+)
+def _(D, identity, margin):
+    same = identity[:, None] == identity
+    valid = (same & ~torch.eye(len(D), dtype=torch.bool))[:, :, None] & ~same[:, None, :]
+    losses = D[:, :, None] - D[None] + margin
+    losing = valid & (losses > 0)
+    return (losses * losing).sum() / losing.sum().clamp(min=1), losing.sum() / valid.sum()
+
+
+@known.mistake(
+    "batch-all",
+    "columns for rows",
+    "You take the anchor's distances from the columns of D; D[a, p] and D[a, n] stand in row a.",
+)
+def _(D, identity, margin):
+    return all_of(D.T, identity, margin)
+
+
 @known.alternative("batch-all", "losses of the valid ones as a list")
 def _(D, identity, margin):
     same = identity[:, None] == identity
@@ -912,6 +980,16 @@ def _(E, a, p, n, margin):
     loss, dE = S.batch_gradient(E, a, p, n, margin)
     losing = max((S.triplet_losses(E[a], E[p], E[n], margin) > 0).sum(), 1)
     return loss * len(a) / losing, dE * len(a) / losing
+
+
+@known.mistake(
+    "batch-gradient",
+    "float32",
+    "Your dE is in float32 and E is not, so digits are lost: `np.zeros_like(E)` has the dtype of E.",
+)
+def _(E, a, p, n, margin):
+    loss, dE = S.batch_gradient(E, a, p, n, margin)
+    return loss, dE.astype(np.float32)
 
 
 @known.alternative("batch-gradient", "loop over the triplets")
