@@ -237,6 +237,19 @@ def _(d, y):
     return (far[i - 1] + far[i]) / 2
 
 
+@known.mistake(
+    "equal-error-rate",
+    "share of the way reversed",
+    "Your share of the way is counted from the wrong end: it is -gap[i-1] / (gap[i] - gap[i-1]), starting at i - 1.",
+)
+def _(d, y):
+    far, frr = rates(d, y)
+    gap = far - frr
+    i = np.argmax(gap >= 0)
+    share = gap[i] / (gap[i] - gap[i - 1])
+    return far[i - 1] + share * (far[i] - far[i - 1])
+
+
 @known.alternative("equal-error-rate", "the same line read on frr")
 def _(d, y):
     far, frr = rates(d, y)

@@ -348,6 +348,17 @@ def _(E1, E2, y, margin):
     return loss, dE1, -dE1
 
 
+@known.mistake(
+    "contrastive-loss",
+    "push with the wrong sign",
+    "The loss is right but the gradient of the different pairs has the wrong sign: downhill, it pulls them together.",
+)
+def _(E1, E2, y, margin):
+    loss, _, _ = S.contrastive_loss(E1, E2, y, margin)
+    pulled = contrastive(E1, E2, y, margin, far=lambda d: (0 * d, np.maximum(margin - d, 0)))
+    return loss, pulled[1], pulled[2]
+
+
 @known.alternative("contrastive-loss", "loop over the pairs")
 def _(E1, E2, y, margin):
     loss, dE1 = 0.0, np.zeros_like(E1)
@@ -526,6 +537,19 @@ class _(S.ContrastiveLoss):
     def __init__(self, margin=1.0):
         super().__init__()
         self.margin = nn.Parameter(torch.tensor(float(margin)))
+
+
+known.mistake(
+    "contrastive-module",
+    "margin term not squared",
+    "max(margin - d, 0) must be squared, or the push does not fade at the margin.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: (
+            ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)).clamp(min=0)).mean() / 2
+        )
+    )
+)
 
 
 known.alternative("contrastive-module", "torch's norm, whose gradient at 0 is 0")(
