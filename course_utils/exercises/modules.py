@@ -149,7 +149,7 @@ def unregistered(net: Module) -> str:
         if type(value) in (list, tuple, dict):
             items = value.values() if type(value) is dict else value
             if any(issubclass(type(item), trainable) for item in items):
-                of_torch = "nn.ModuleDict" if type(value) is dict else "nn.ModuleList"
+                of_torch = "nn.ModuleDict" if type(value) is dict else "nn.Sequential or nn.ModuleList"
                 return f" torch sees no layer in the plain {type(value).__name__} `{name}`: use {of_torch}."
         elif issubclass(type(value), torch.Tensor) and value.requires_grad:
             return f" Its attribute `{name}` is a plain tensor: make it an nn.Parameter."
