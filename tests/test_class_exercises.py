@@ -107,7 +107,7 @@ NO_LAYERS = "`SmallNet` has no parameter `hidden.weight` (2, 3), `hidden.bias` (
         (HEAD + FORWARD + "x", NO_LAYERS + "."),
         (
             HEAD + "        self.all = [nn.Linear(d, k), nn.Linear(k, 2)]\n" + FORWARD + "x",
-            NO_LAYERS + ". torch sees no layer in the plain list `all`: use nn.ModuleList.",
+            NO_LAYERS + ". torch sees no layer in the plain list `all`: use nn.Sequential or nn.ModuleList.",
         ),
         (HEAD + "        self.W = torch.zeros(d, k, requires_grad=True)\n" + FORWARD + "x", "`W` is a plain tensor"),
         (

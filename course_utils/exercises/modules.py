@@ -91,11 +91,16 @@ def describe_argument(value: Any) -> str:
     return repr(value) if type(value) in (int, float, bool, str) else describe(value)
 
 
-def parameters(net: Module) -> dict[str, Tensor]:
-    """The parameters of a module by name, each once: shared ones under their first name. Raises Misfit for none."""
+def all_parameters(net: Module) -> dict[str, Tensor]:
+    """The parameters of a module by name, each once: shared ones under their first name; none is right too."""
     import torch
 
-    found = dict(torch.nn.Module.named_parameters(net))
+    return dict(torch.nn.Module.named_parameters(net))
+
+
+def parameters(net: Module) -> dict[str, Tensor]:
+    """The parameters of a module that must have some, by name, each once. Raises Misfit for none."""
+    found = all_parameters(net)
     if not found:
         raise Misfit(f"has no parameters that torch could train.{unregistered(net)}")
     return found
@@ -145,7 +150,7 @@ def unregistered(net: Module) -> str:
         if type(value) in (list, tuple, dict):
             items = value.values() if type(value) is dict else value
             if any(issubclass(type(item), trainable) for item in items):
-                of_torch = "nn.ModuleDict" if type(value) is dict else "nn.ModuleList"
+                of_torch = "nn.ModuleDict" if type(value) is dict else "nn.Sequential or nn.ModuleList"
                 return f" torch sees no layer in the plain {type(value).__name__} `{name}`: use {of_torch}."
         elif issubclass(type(value), torch.Tensor) and value.requires_grad:
             return f" Its attribute `{name}` is a plain tensor: make it an nn.Parameter."

@@ -90,6 +90,10 @@ def accepts_cases(rng: np.random.Generator) -> list[Case]:
         Case("no false accept at all", (*pairs(rng, 20, 9, 0.4), 0.0)),
         Case("many equal distances, at most a quarter", (ties, np.repeat([0, 1], [12, 16]), 0.25)),
         Case("all pairs at one distance, at most a tenth: 0", (np.ones(6), np.array([0, 1, 0, 1, 1, 0]), 0.1)),
+        Case(
+            "everybody may come in, and a same pair is the farthest: 1",
+            (np.array([1.0, 2, 3, 4, 5]), np.array([0, 1, 0, 1, 0]), 1.0),
+        ),
     ]
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from course_utils.errors import Misfit
 from course_utils.exercises import modules
 from course_utils.exercises.spec import Case, Exercise
 
 NOTEBOOK = "04_siamese_triplet"
 Args = tuple[Any, ...]
+DEFAULTS = {"d": 128, "widths": (32, 64, 128), "unit": True}  # of EmbeddingNet
 
 
 # ---------------------------------------------------------------- inputs
@@ -62,7 +64,7 @@ def net_state(rng: np.random.Generator, channels: int, rest: int, d: int, widths
 
 
 def net_cases(rng: np.random.Generator) -> list[Case]:
-    """One block and several, grey and colour, odd sizes, with and without unit length."""
+    """One block and several, grey and colour, odd sizes, with and without unit length, all by default."""
 
     def one(label: str, b: int, size: tuple[int, int, int], d: int, widths: tuple[int, ...], unit: bool) -> Case:
         channels, height, width = size
@@ -75,6 +77,7 @@ def net_cases(rng: np.random.Generator) -> list[Case]:
         one("two blocks, colour, 8 × 4", 4, (3, 8, 4), 3, (3, 5), True),
         one("two blocks, odd sizes: 9 × 7", 5, (1, 9, 7), 5, (4, 3), True),
         one("three blocks, 8 × 11, not of unit length", 2, (2, 8, 11), 4, (3, 2, 4), False),
+        one("made with three arguments only, 8 × 9", 3, (1, 8, 9), *DEFAULTS.values()),
     ]
 
 
@@ -89,8 +92,13 @@ def embed_and_differentiate(
     state: dict[str, Any],
     x: Any,
 ) -> tuple[Any, ...]:
-    """Embeddings in evaluation and in training mode, and in the former the gradient of the sum of their cubes."""
-    net = modules.build(Net, channels, height, width, d, widths, unit, dtype=x.dtype).eval()
+    """Embeddings in evaluation and in training mode, and in the former the gradient of the sum of their cubes.
+
+    The last three arguments are given by name, as the notebook does; where all have their defaults they are left out.
+    """
+    options = {"d": d, "widths": widths, "unit": unit}
+    options = {} if options == DEFAULTS else options
+    net = modules.build(Net, channels, height, width, dtype=x.dtype, **options).eval()
     modules.load(net, state)
     E = modules.output(net, x, shape=(len(x), d))
     gradients = modules.gradients((E**3).sum(), modules.parameters(net))
@@ -127,14 +135,18 @@ def score_both_ways(Head: type, d: int, state: dict[str, Any], E1: Any, E2: Any)
 
 
 def module_cases(rng: np.random.Generator) -> list[Case]:
-    """The cases of the NumPy version as tensors."""
+    """The cases of the NumPy version as tensors, and pairs near each other but far from 0, where float32 is seen."""
     cases = contrastive_cases(rng)
-    return [Case(c.label, (c.args[3], *(tensor(one) for one in c.args[:3]))) for c in cases]
+    near, also, y = embedded_pairs(rng, 8, 3, 0.3)
+    far = Case("eight pairs far from 0", (1e4 + near, 1e4 + also, y, 1.0))
+    return [Case(c.label, (c.args[3], *(tensor(one) for one in c.args[:3]))) for c in (*cases, far)]
 
 
 def loss_and_gradients(Loss: type, margin: float, f1: Any, f2: Any, y: Any) -> tuple[Any, ...]:
-    """The loss, and its gradients with respect to both inputs."""
+    """The loss, and its gradients with respect to both inputs. Raises Misfit where the module has parameters."""
     criterion = modules.build(Loss, margin)
+    if modules.all_parameters(criterion):
+        raise Misfit("must have no parameters, or training would change them: keep the margin as a plain number.")
     f1, f2 = f1.clone().requires_grad_(), f2.clone().requires_grad_()
     loss = modules.output(criterion, f1, f2, y, shape=())
     gradients = modules.gradients(loss, {"f1": f1, "f2": f2})
@@ -187,7 +199,7 @@ EXERCISES = (
         cases=net_cases,
         use=embed_and_differentiate,
         takes=("channels", "height", "width", "d", "widths", "unit", "state", "x"),
-        returns=("E", "E_training", "dC_dW"),
+        returns=("E", "E in training mode", "the gradient for the first convolution"),
         properties=(unit_length,),
         hints=(
             "Collect the layers in a list, four for each width, and keep the number of channels that the last "

@@ -171,6 +171,11 @@ def share_cases(rng: np.random.Generator) -> list[Case]:
         Case("a constant embedding satisfies none", (np.zeros((8, 8)), few, 0.2)),
         Case("margin 0", (distances(rng, few, pull=0.2), few, 0.0)),
         Case("somebody with a single picture", (whole(rng, 6), np.array([1, 1, 2, 3, 3, 3]), 1.0)),
+        Case("distances that depend on who is the anchor", (rng.gamma(2.0, 1.0, size=(14, 14)), some, 0.5)),
+        Case(
+            "the same, a P×K batch of 6 × 4",
+            (rng.gamma(2.0, 1.0, size=(24, 24)), rng.permutation(np.arange(24) // 4), 0.5),
+        ),
     ]
 
 
@@ -198,7 +203,10 @@ def all_cases(rng: np.random.Generator) -> list[Case]:
         return tensor(D, dtype), tensor(identity, "int64"), margin
 
     return [
-        Case("points at 0, 1 and 3, identities 0 0 1, margin 4", batch(LINE[:3, :3], np.array([0, 0, 1]), 4.0)),
+        Case(  # in float32: there a loss of torch.tensor(0.0) and a share in float64 do not look like one another
+            "float32: points at 0, 1 and 3, identities 0 0 1, margin 4",
+            batch(LINE[:3, :3], np.array([0, 0, 1]), 4.0, "float32"),
+        ),
         Case(
             "points at 0, 1, 3 and 4, identities 0 0 1 1, margin 1: nobody loses",
             batch(LINE, np.array([0, 0, 1, 1]), 1.0),
@@ -207,6 +215,7 @@ def all_cases(rng: np.random.Generator) -> list[Case]:
         Case("a constant embedding: the loss is the margin", batch(np.zeros((8, 8)), few, 0.2)),
         Case("whole numbers: many triplets exactly at the margin", batch(whole(rng, 8), few, 1.0)),
         Case("float32, margin 1", batch(distances(rng, few, pull=0.2), few, 1.0, "float32")),
+        Case("distances that depend on who is the anchor", batch(rng.gamma(2.0, 1.0, size=(14, 14)), some, 0.5)),
     ]
 
 
@@ -265,6 +274,13 @@ def batch_cancels(args: Args, got: Any, expected: Any) -> str | None:
     return None
 
 
+def dtype_kept(args: Args, got: Any, expected: Any) -> str | None:
+    """The gradient has its embeddings' precision."""
+    if got[1].dtype != args[0].dtype:
+        return f"dE has the dtype of E, {args[0].dtype}; yours has {got[1].dtype}."
+    return None
+
+
 def is_batch(args: Args, got: Any, expected: Any) -> str | None:
     """P different identities with K different pictures each, side by side."""
     identity, P, K, _ = args
@@ -305,8 +321,9 @@ def drawn_evenly(args: Args, got: Any, expected: Any) -> str | None:
         ranks = place[got].reshape(P, K)
         if abs(ranks.mean() - 0.5) > SIGMAS / np.sqrt(12 * P * K):
             return "Every picture of an identity is equally likely; yours come from one end of its pictures."
-        if np.abs(np.diff(ranks, axis=1)).mean() < 0.2:
-            return "The K pictures are drawn independently; yours are neighbours of each other."
+        # From the first to the last of K independent places, in whatever order they are listed, is (K - 1) / (K + 1).
+        if np.ptp(ranks, axis=1).mean() < 0.75 * (K - 1) / (K + 1):
+            return "The K pictures are drawn independently; yours lie close together among those of their identity."
     return None
 
 
@@ -394,6 +411,7 @@ EXERCISES = (
         takes=("identity", "P", "K", "rng"),
         returns=("rows",),
         by_property=("rows",),
+        draws_from=("rng",),
         properties=(is_batch, drawn_evenly),
         hints=(
             "`np.unique(identity, return_counts=True)` says who there is and how many pictures of each.",
@@ -529,7 +547,7 @@ EXERCISES = (
         cases=gradient_cases,
         takes=("E", "a", "p", "n", "margin"),
         returns=("loss", "dE"),
-        properties=(batch_cancels,),
+        properties=(batch_cancels, dtype_kept),
         requires=("triplet-losses", "triplet-gradients"),
         hints=(
             "`triplet_gradients(E[a], E[p], E[n], margin)` has one row for each triplet; each goes to the row of "

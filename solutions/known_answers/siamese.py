@@ -205,7 +205,7 @@ def _(d, y):
 @known.mistake(
     "equal-error-rate",
     "accuracy returned",
-    "This is 1 minus the equal error rate: an error, not an accuracy, is asked for.",
+    "This is 1 minus the equal error rate: you return an accuracy, or take y = 0 for different (here 0 = same, 1 = different).",
 )
 def _(d, y):
     return 1 - S.equal_error_rate(d, y)
@@ -235,6 +235,19 @@ def _(d, y):
     far, frr = rates(d, y)
     i = np.argmax(far >= frr)
     return (far[i - 1] + far[i]) / 2
+
+
+@known.mistake(
+    "equal-error-rate",
+    "share of the way reversed",
+    "Your share of the way is counted from the wrong end: it is -gap[i-1] / (gap[i] - gap[i-1]), starting at i - 1.",
+)
+def _(d, y):
+    far, frr = rates(d, y)
+    gap = far - frr
+    i = np.argmax(gap >= 0)
+    share = gap[i] / (gap[i] - gap[i - 1])
+    return far[i - 1] + share * (far[i] - far[i - 1])
 
 
 @known.alternative("equal-error-rate", "the same line read on frr")
@@ -334,6 +347,17 @@ def _(d, y, limit):
     thresholds = np.append(-np.inf, np.unique(d))
     far, _ = S.error_rates(d, y, thresholds)
     return np.mean(d <= thresholds[far <= limit][-1])
+
+
+@known.mistake(
+    "true-accepts",
+    "nearer than the threshold",
+    "You accept only pairs nearer than the threshold; one exactly at it is accepted too: d <= threshold, not <.",
+)
+def _(d, y, limit):
+    thresholds = np.unique(d)
+    far, tar = ((d[y == kind] < thresholds[:, None]).mean(1) for kind in (1, 0))
+    return tar[far <= limit].max()
 
 
 @known.alternative("true-accepts", "last threshold that is allowed")

@@ -118,6 +118,36 @@ class _(S.EmbeddingNet):
         return nn.functional.normalize(z) if self.unit else z
 
 
+@known.mistake(
+    "embedding-net",
+    "not of unit length by default",
+    "Made without `unit` your embeddings are not divided by their length: the default is unit=True.",
+)
+class _(S.EmbeddingNet):
+    def __init__(self, channels, height, width, d=128, widths=(32, 64, 128), unit=False):
+        super().__init__(channels, height, width, d, widths, unit)
+
+
+@known.mistake(
+    "embedding-net",
+    "other widths by default",
+    "Made without `widths` and `d` your network has other sizes: the defaults are widths=(32, 64, 128) and d=128.",
+)
+class _(S.EmbeddingNet):
+    def __init__(self, channels, height, width, d=64, widths=(16, 32, 64), unit=True):
+        super().__init__(channels, height, width, d, widths, unit)
+
+
+@known.mistake(
+    "embedding-net",
+    "an argument renamed",
+    "`unit` has another name in your `__init__`; the notebook calls it by its name, so it must keep it.",
+)
+class _(S.EmbeddingNet):
+    def __init__(self, channels, height, width, d=128, widths=(32, 64, 128), norm=True):
+        super().__init__(channels, height, width, d, widths, norm)
+
+
 @known.alternative("embedding-net", "modules added by name, shapes by a trial")
 class _(nn.Module):
     def __init__(self, channels, height, width, d=128, widths=(32, 64, 128), unit=True):
@@ -318,6 +348,17 @@ def _(E1, E2, y, margin):
     return loss, dE1, -dE1
 
 
+@known.mistake(
+    "contrastive-loss",
+    "push with the wrong sign",
+    "The loss is right but the gradient of the different pairs has the wrong sign: downhill, it pulls them together.",
+)
+def _(E1, E2, y, margin):
+    loss, _, _ = S.contrastive_loss(E1, E2, y, margin)
+    pulled = contrastive(E1, E2, y, margin, far=lambda d: (0 * d, np.maximum(margin - d, 0)))
+    return loss, pulled[1], pulled[2]
+
+
 @known.alternative("contrastive-loss", "loop over the pairs")
 def _(E1, E2, y, margin):
     loss, dE1 = 0.0, np.zeros_like(E1)
@@ -465,6 +506,47 @@ known.mistake(
     criterion(
         lambda f1, f2, y, margin: (
             ((1 - y) * distance(f1, f2) ** 2 + y * (1 - distance(f1, f2)).clamp(min=0) ** 2).mean() / 2
+        )
+    )
+)
+
+
+known.mistake(
+    "contrastive-module",
+    "float32",
+    "You convert to float32, which loses digits where the embeddings have more: compute in the dtype that they have.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: (
+            (
+                (1 - y) * ((f1.float() - f2.float()) ** 2).sum(1)
+                + y * (margin - distance(f1.float(), f2.float())).clamp(min=0) ** 2
+            ).mean()
+            / 2
+        )
+    )
+)
+
+
+@known.mistake(
+    "contrastive-module",
+    "margin as a parameter",
+    "Your margin is an nn.Parameter, so an optimiser would change it, and shrink it for a smaller loss: keep it as a plain number.",
+)
+class _(S.ContrastiveLoss):
+    def __init__(self, margin=1.0):
+        super().__init__()
+        self.margin = nn.Parameter(torch.tensor(float(margin)))
+
+
+known.mistake(
+    "contrastive-module",
+    "margin term not squared",
+    "max(margin - d, 0) must be squared, or the push does not fade at the margin.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: (
+            ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2)).clamp(min=0)).mean() / 2
         )
     )
 )

@@ -80,7 +80,7 @@ def _(A, P, N, margin):
     "triplet-losses", "no margin", "The margin is missing, so a network that maps everything to one point has loss 0."
 )
 def _(A, P, N, margin):
-    return np.maximum(gaps(A, P, N), 0) if margin else np.maximum(gaps(A, P, N) + 1e-2, 0)
+    return np.maximum(gaps(A, P, N), 0)
 
 
 @known.alternative("triplet-losses", "loop")
@@ -292,6 +292,33 @@ def _(identity, P, K, rng):
     )
 
 
+@known.mistake(
+    "pk-batch",
+    "a generator of its own",
+    "You make a generator of your own, with the same seed each time, so every batch of a training is the same: draw from `rng`.",
+)
+def _(identity, P, K, rng):
+    return S.pk_batch(identity, P, K, np.random.default_rng(0))
+
+
+@known.mistake(
+    "pk-batch",
+    "neighbouring pictures",
+    "You take K pictures in a row from a random place on; each of the K must be drawn for itself.",
+)
+def _(identity, P, K, rng):
+    def in_a_row(rows):
+        start = rng.integers(len(rows) - K + 1)
+        return rows[start : start + K]
+
+    return batch_of(identity, P, K, rng, pick=in_a_row)
+
+
+@known.alternative("pk-batch", "the pictures of each identity in rising order")
+def _(identity, P, K, rng):
+    return batch_of(identity, P, K, rng, pick=lambda rows: np.sort(rng.choice(rows, K, replace=False)))
+
+
 @known.alternative("pk-batch", "permutations")
 def _(identity, P, K, rng):
     able = [c for c in np.unique(identity) if (identity == c).sum() >= K]
@@ -476,7 +503,35 @@ def share_of(D, identity, margin, positive=None, negative=None, compare=np.less_
 
 @known.mistake("satisfied-share", "no margin", "The margin is not used: D[a, p] + margin <= D[a, n].")
 def _(D, identity, margin):
-    return share_of(D, identity, 0.0 if margin else 0.5)
+    return share_of(D, identity, 0.0)
+
+
+@known.mistake(
+    "satisfied-share",
+    "margin on the other side",
+    "Your margin makes it easier to be satisfied; it makes it harder: D[a, p] + margin <= D[a, n].",
+)
+def _(D, identity, margin):
+    return share_of(D, identity, -margin)
+
+
+@known.mistake(
+    "satisfied-share",
+    "positive and negative exchanged",
+    "You count the triplets in which the negative is nearer than the positive: D[a, p] + margin <= D[a, n].",
+)
+def _(D, identity, margin):
+    positive, negative = S.pair_masks(identity)
+    return (D[:, None, :] + margin <= D[:, :, None])[positive[:, :, None] & negative[:, None, :]].mean()
+
+
+@known.mistake(
+    "satisfied-share",
+    "all triples",
+    "Your mean goes over all n³ triples; it goes over the valid ones only: `satisfied[valid].mean()`.",
+)
+def _(D, identity, margin):
+    return (D[:, :, None] + margin <= D[:, None, :]).mean()
 
 
 @known.mistake("satisfied-share", "strictly", "A triplet exactly at the margin is satisfied too: <=, not <.")
@@ -541,6 +596,25 @@ def _(D, identity, margin):
         good += (len(far) - np.searchsorted(far, D[a, positive[a]] + margin, side="left")).sum()
         total += positive[a].sum() * len(far)
     return good / total
+
+
+@known.mistake(
+    "satisfied-share",
+    "negative's distance from the positive",
+    "You compare with d(p, n); both distances are measured from the anchor: `D[:, None, :]` is d(a, n).",
+)
+def _(D, identity, margin):
+    positive, negative = S.pair_masks(identity)
+    return (D[:, :, None] + margin <= D[None])[positive[:, :, None] & negative[:, None, :]].mean()
+
+
+@known.mistake(
+    "satisfied-share",
+    "columns for rows",
+    "You take the anchor's distances from the columns of D; D[a, p] and D[a, n] stand in row a.",
+)
+def _(D, identity, margin):
+    return share_of(D.T, identity, margin)
 
 
 # ---------------------------------------------------------------- batch-hard
@@ -610,6 +684,21 @@ def _(D, identity):
     n = len(D) - 1
     p = n - np.where(positive, D, -np.inf)[:, ::-1].argmax(1)
     return np.arange(len(D)), p, n - np.where(negative, D, np.inf)[:, ::-1].argmin(1)
+
+
+@known.mistake(
+    "batch-hard",
+    "columns for rows",
+    "You search the columns of D; the distances of anchor a stand in row a.",
+)
+def _(D, identity):
+    return S.batch_hard(D.T, identity)
+
+
+@known.mistake("batch-hard", "p and n exchanged", "p and n are exchanged: the positive comes before the negative.")
+def _(D, identity):
+    a, p, n = S.batch_hard(D, identity)
+    return a, n, p
 
 
 @known.alternative("batch-hard", "loops")
@@ -719,6 +808,36 @@ def _(D, identity):
     only = np.zeros_like(positive)
     only[np.arange(len(D)), np.where(positive, D, -np.inf).argmax(1)] = True
     return semi(D, identity, positive=only)
+
+
+@known.mistake(
+    "semi-hard",
+    "anybody where none is farther",
+    "Where no negative is farther you take the farthest of all, also of the anchor's identity; only negatives count there too.",
+)
+def _(D, identity):
+    a, p, n = S.semi_hard(D, identity)
+    none = ~(S.pair_masks(identity)[1][a] & (D[a] > D[a, p][:, None])).any(1)
+    return a, p, np.where(none, D[a].argmax(1), n)
+
+
+@known.mistake(
+    "semi-hard", "columns for rows", "You search the columns of D; the distances of anchor a stand in row a."
+)
+def _(D, identity):
+    return S.semi_hard(D.T, identity)
+
+
+@known.mistake(
+    "semi-hard",
+    "last of the equal ones",
+    "Of several equally far you take the last; the smallest row number is asked for, which argmax and argmin give.",
+)
+def _(D, identity):
+    n = len(D) - 1
+    a, p, row = S.semi_hard(D[::-1, ::-1], identity[::-1])
+    order = np.lexsort((n - p, n - a))
+    return n - a[order], n - p[order], n - row[order]
 
 
 @known.alternative("semi-hard", "loops")
@@ -844,6 +963,74 @@ def _(D, identity, margin):
     return (losses * losing).sum() / losing.sum().clamp(min=1), losing.sum() / valid.sum()
 
 
+@known.mistake(
+    "batch-all",
+    "negative's distance from the positive",
+    "You subtract d(p, n); both distances are measured from the anchor: `D[:, None, :]` is d(a, n).",
+)
+def _(D, identity, margin):
+    same = identity[:, None] == identity
+    valid = (same & ~torch.eye(len(D), dtype=torch.bool))[:, :, None] & ~same[:, None, :]
+    losses = D[:, :, None] - D[None] + margin
+    losing = valid & (losses > 0)
+    return (losses * losing).sum() / losing.sum().clamp(min=1), losing.sum() / valid.sum()
+
+
+@known.mistake(
+    "batch-all",
+    "columns for rows",
+    "You take the anchor's distances from the columns of D; D[a, p] and D[a, n] stand in row a.",
+)
+def _(D, identity, margin):
+    return all_of(D.T, identity, margin)
+
+
+@known.mistake(
+    "batch-all", "no margin", "The margin is missing, so a network that maps everything to one point has loss 0."
+)
+def _(D, identity, margin):
+    return all_of(D, identity, 0.0)
+
+
+@known.mistake(
+    "batch-all",
+    "positive and negative exchanged",
+    "You compute D[a, n] - D[a, p]: the positive is pushed away; the positive's distance comes first.",
+)
+def _(D, identity, margin):
+    return all_of(-D, identity, margin)
+
+
+@known.mistake(
+    "batch-all",
+    "share of the satisfied ones",
+    "Your share is that of the triplets that are satisfied; asked is the share that loses: 1 minus it.",
+)
+def _(D, identity, margin):
+    loss, share = all_of(D, identity, margin)
+    return loss, 1 - share
+
+
+@known.mistake(
+    "batch-all",
+    "losing with loss 0",
+    "You count triplets whose loss is exactly 0 as losing: > 0, not >= 0.",
+)
+def _(D, identity, margin):
+    same = identity[:, None] == identity
+    valid = (same & ~torch.eye(len(D), dtype=torch.bool))[:, :, None] & ~same[:, None, :]
+    losses = D[:, :, None] - D[:, None, :] + margin
+    losing = valid & (losses >= 0)
+    return (losses * losing).sum() / losing.sum().clamp(min=1), losing.sum() / valid.sum()
+
+
+@known.mistake(
+    "batch-all", "root of the distances", "You take the root of D; its entries are used as they are, D[a, p] - D[a, n]."
+)
+def _(D, identity, margin):
+    return all_of(D.sqrt(), identity, margin)
+
+
 @known.alternative("batch-all", "losses of the valid ones as a list")
 def _(D, identity, margin):
     same = identity[:, None] == identity
@@ -952,6 +1139,16 @@ def _(E, a, p, n, margin):
     loss, dE = S.batch_gradient(E, a, p, n, margin)
     losing = max((S.triplet_losses(E[a], E[p], E[n], margin) > 0).sum(), 1)
     return loss * len(a) / losing, dE * len(a) / losing
+
+
+@known.mistake(
+    "batch-gradient",
+    "float32",
+    "Your dE is in float32 and E is not, so digits are lost: `np.zeros_like(E)` has the dtype of E.",
+)
+def _(E, a, p, n, margin):
+    loss, dE = S.batch_gradient(E, a, p, n, margin)
+    return loss, dE.astype(np.float32)
 
 
 @known.alternative("batch-gradient", "loop over the triplets")
