@@ -55,8 +55,9 @@ TOOLS = frozenset(
 # Folders of the package that count apart, or that no notebook runs.
 ELSEWHERE = frozenset(["exercises", "grading"])
 
-# What never repeats: nbval does not compare the outputs of a cell with one of these in its source or output.
-UNREPEATABLE_SOURCE = re.compile(r"perf_counter|time\.time\(|%time|timeit")
+# What never repeats: nbval does not compare the outputs of a cell with one of these in its source or output. Progress
+# is that of all notebooks, and others may be running.
+UNREPEATABLE_SOURCE = re.compile(r"perf_counter|time\.time\(|%time|timeit|\bprogress\(")
 UNREPEATABLE_OUTPUT = re.compile(r"object at 0x|data:image/|application/vnd\.jupyter\.widget-view|\d it/s|\bit/s\]")
 
 KERNEL = {

@@ -171,9 +171,9 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], seconds: float) -
             printed=output.text,
         )
     changed = tuple(i for i, (own, given) in enumerate(zip(own_args, args, strict=True)) if not _same(own, given))
-    idle = tuple(i for i, own in enumerate(own_args) if type(own) is values.SeededGenerator and own.untouched)
+    drawn_from = tuple((i, own) for i, own in enumerate(own_args) if type(own) is values.SeededGenerator)
     first_warning = textwrap.shorten(str(warned[0].message), 200, placeholder=" ...") if warned else ""
-    return Outcome(value=value, changed=changed, idle=idle, printed=output.text, warned=first_warning)
+    return Outcome(value=value, changed=changed, generators=drawn_from, printed=output.text, warned=first_warning)
 
 
 def call_all(

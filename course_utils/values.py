@@ -32,7 +32,7 @@ Describe = Callable[[Any], str]
 
 
 class SeededGenerator(np.random.Generator):
-    """A NumPy generator that remembers its seed, so that it can be written down and started again."""
+    """A NumPy generator that remembers its seed, so that it can be written down, started again, and moved on."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(np.random.PCG64(seed))
@@ -48,6 +48,21 @@ class SeededGenerator(np.random.Generator):
         fresh = np.random.PCG64(self.seed)
         spawned = self.bit_generator.seed_seq.n_children_spawned
         return spawned == 0 and self.bit_generator.state == fresh.state
+
+    @property
+    def position(self) -> list[int]:
+        """The numbers of PCG64's state that change as it is drawn from."""
+        state = self.bit_generator.state
+        return [state["state"]["state"], state["has_uint32"], state["uinteger"]]
+
+    def move_to(self, position: list[int]) -> None:
+        """Go on as a generator with the same seed does from its `position`. Raises ValueError for none."""
+        state = self.bit_generator.state
+        for number, most in zip(position, (2**128, 2, 2**32), strict=True):
+            if type(number) is not int or not 0 <= number < most:
+                raise ValueError("a generator's position is three whole numbers within their bounds")
+        state["state"]["state"], state["has_uint32"], state["uinteger"] = position
+        self.bit_generator.state = state
 
 
 @dataclass(frozen=True)
@@ -79,7 +94,7 @@ class _Flattening:
         if kind is dict:
             return self.mapping(node, depth)
         if kind is SeededGenerator:
-            return {"generator": node.seed}
+            return {"generator": node.seed} if node.untouched else {"generator": [node.seed, *node.position]}
         if kind is Foreign:
             return {"foreign": node.description}
         if issubclass(kind, np.generic):
@@ -183,8 +198,8 @@ def rebuild(tree: Any, arrays: list[np.ndarray]) -> Any:
             return items if kind == "list" else tuple(items)
         if kind in ("int", "float", "foreign") and type(content) is str:
             return _READERS[kind](content)
-        if kind == "generator" and type(content) is int and content >= 0:
-            return SeededGenerator(content)
+        if kind == "generator":
+            return _generator(content)
         if kind in ("array", "tensor") and type(content) is int and content == used < len(arrays):
             used += 1
             copy = np.array(arrays[content])
@@ -207,6 +222,17 @@ def _int(text: str) -> int:
     if abs(number) >= MAX_INT:
         raise ValueError("an int beyond the range")
     return number
+
+
+def _generator(content: Any) -> SeededGenerator:
+    """From a seed, or from a list of a seed and a position."""
+    seed, *position = content if type(content) is list and content else [content]
+    if type(seed) is not int or not 0 <= seed < MAX_INT:
+        raise ValueError("a generator's seed is a whole number within the range")
+    generator = SeededGenerator(seed)
+    if position:
+        generator.move_to(position)
+    return generator
 
 
 def _foreign(text: str) -> Foreign:

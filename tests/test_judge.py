@@ -7,6 +7,7 @@ import torch
 from course_utils.exercises import Case, Exercise
 from course_utils.judge import JudgedCase, Outcome, agree, compare, judge
 from course_utils.judge.verdict import difference_of
+from course_utils.values import SeededGenerator
 
 RIGHT = np.arange(1.0, 10).reshape(3, 3) ** 1.5
 
@@ -186,16 +187,18 @@ def test_a_column_is_called_flipped_only_where_it_is():
     assert "sign of column 1 flipped" in compare(plain * [1, -1], plain, ("S",), 1e3, ()).message
 
 
-def drawing(*idle):
-    """The difference of a right value whose call left these arguments, generators, idle."""
+def drawing(numbers):
+    """The difference of a right value whose call drew so many numbers from its argument `rng`."""
+    generator = SeededGenerator(0)
+    generator.random(numbers)
     made = exercise(takes=("n", "rng"), draws_from=("rng",), returns=("x",))
     case = JudgedCase("one", (3, 0), 1.0, {})
-    return difference_of(made, case, Outcome(value=1.0, idle=idle))
+    return difference_of(made, case, Outcome(value=1.0, generators=((1, generator),)))
 
 
 def test_random_numbers_must_come_from_the_generator_that_is_given():
-    assert drawing() is None
-    assert "drew nothing from `rng`" in drawing(1).message
+    assert drawing(1) is None
+    assert "drew nothing from `rng`" in drawing(0).message
 
 
 class Liar:

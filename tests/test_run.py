@@ -44,10 +44,15 @@ def loop():
 
 def test_a_generator_from_which_nothing_is_drawn_is_told():
     args = (SeededGenerator(3),)
-    assert run.call(lambda rng: 1.0, args, 1.0).idle == (0,)
-    assert run.call(lambda rng: np.random.default_rng(0).random(), args, 1.0).idle == (0,)
-    assert run.call(lambda rng: rng.random(), args, 1.0).idle == ()
-    assert run.call(lambda rng: rng.spawn(2)[1].random(), args, 1.0).idle == ()
+    for function, untouched in (
+        (lambda rng: 1.0, True),
+        (lambda rng: np.random.default_rng(0).random(), True),
+        (lambda rng: rng.random(), False),
+        (lambda rng: rng.spawn(2)[1].random(), False),
+    ):
+        ((index, generator),) = run.call(function, args, 1.0).generators
+        assert (index, generator.untouched) == (0, untouched)
+    assert args[0].untouched
     assert run.call(lambda rng: rng.random(), args, 1.0).value == run.call(lambda rng: rng.random(), args, 1.0).value
 
 

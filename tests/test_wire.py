@@ -47,9 +47,13 @@ def test_nan_keeps_its_place():
     assert np.isnan(back).tolist() == [False, True]
 
 
-def test_a_generator_starts_again_on_the_other_side():
-    back = wire.decode(wire.encode(SeededGenerator(7)))
-    assert back.normal() == SeededGenerator(7).normal()
+@pytest.mark.parametrize("draws", [0, 1, 5])
+def test_a_generator_goes_on_from_where_it_stands_on_the_other_side(draws):
+    given = SeededGenerator(7)
+    given.integers(9, size=draws, dtype=np.int32)  # an odd number of halves leaves one half to be used
+    back = wire.decode(wire.encode(given))
+    assert (back.untouched, back.seed) == (draws == 0, 7)
+    assert back.integers(9, size=20, dtype=np.int32).tolist() == given.integers(9, size=20, dtype=np.int32).tolist()
 
 
 def test_what_does_not_cross_is_refused_or_described():
@@ -108,6 +112,13 @@ def test_a_hundred_thousand_damaged_frames_raise_nothing_but_wire_error():
         ({"pickle": "gASV"}, [], b""),
         ({"int": "9" * 100_000}, [], b""),
         ({"generator": -1}, [], b""),
+        ({"generator": True}, [], b""),
+        ({"generator": []}, [], b""),
+        ({"generator": [1, 2]}, [], b""),
+        ({"generator": [1, 2, 0, 0, 0]}, [], b""),
+        ({"generator": [1, 2**128, 0, 0]}, [], b""),
+        ({"generator": [1, 5, 2, 0]}, [], b""),
+        ({"generator": [1, 5, 1.0, 0]}, [], b""),
         ({"list": {"list": []}}, [], b""),
         ({"dict": [["a"]]}, [], b""),
         ({"list": [], "tuple": []}, [], b""),

@@ -18,7 +18,7 @@ from course_utils.grading.session import NOT_A_REPLY, Ended, Session, shown
 from course_utils.judge import CaseVerdict, Difference, JudgedCase, Outcome, Verdict, judge
 from course_utils.judge.compare import show
 from course_utils.judge.verdict import as_plain_argument
-from course_utils.values import Foreign
+from course_utils.values import Foreign, SeededGenerator
 
 LOAD_SECONDS = 30.0
 ANSWER_SECONDS = 20.0  # for the solution's answer to one question of a follow-through run
@@ -383,7 +383,9 @@ class Marking:
             return result
         cases = self.fresh_cases(exercise)
         try:
-            desk = AnswerDesk(self.open_solution(), {self.names[one]: one for one in failed})
+            desk = AnswerDesk(
+                self.open_solution(), {one.name: one for one in self.reference.exercises if one.id in failed}
+            )
         except Ended:
             return result
         attempt = self.attempt(exercise, cases, True, answered=tuple(desk.exercises), answer=desk.answer)
@@ -421,19 +423,21 @@ class Marking:
 class AnswerDesk:
     """Lets the solution, in a process of its own, answer the questions of a student's process."""
 
-    def __init__(self, solution: Session, exercises: dict[str, str]) -> None:
-        self.solution, self.exercises = solution, exercises  # ids by name of function
+    def __init__(self, solution: Session, exercises: dict[str, Exercise]) -> None:
+        self.solution, self.exercises = solution, exercises  # by name of function
         self.questions = 0
 
     def answer(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
-        """The solution's value, or the text of its error."""
+        """The solution's value and how far it drew from generators, or the text of its error."""
         self.questions += 1
         if name not in self.exercises or self.questions > MOST_QUESTIONS or self.solution.over:
             return {"error": "this function is not answered here"}
+        exercise = self.exercises[name]
+        args, options = in_places(exercise.takes, args, options)
         # A function, such as a callback, does not cross; the solution's own default for it is None.
         args = tuple(None if type(value) is Foreign else value for value in args)
         try:
-            reply = self.solution.call(self.exercises[name], args, ANSWER_SECONDS, options=options)
+            reply = self.solution.call(exercise.id, args, ANSWER_SECONDS, options=options)
         except Ended as ended:
             return {"error": str(ended)}
         except ValueError:  # within the bounds with what the student's process sent around them, beyond with this
@@ -441,7 +445,19 @@ class AnswerDesk:
         outcome = read_outcome(reply.get("outcome"), len(args))
         if outcome is None or outcome.error or outcome.timed_out is not None:
             return {"error": (outcome and outcome.error) or "the solution gives no value for these arguments"}
-        return {"value": outcome.value}
+        return {"value": outcome.value, "generators": [generator for _, generator in outcome.generators]}
+
+
+def in_places(
+    takes: tuple[str, ...], args: tuple[Any, ...], options: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments, those given by name put in their places as long as there is no gap before them, and the rest."""
+    rest = dict(options)
+    for name in takes[len(args) :]:
+        if name not in rest:
+            break
+        args = (*args, rest.pop(name))
+    return args, rest
 
 
 def verdict_of(exercise: Exercise, cases: list[JudgedCase], outcomes: list[Outcome]) -> Verdict:
@@ -482,16 +498,27 @@ def read_outcome(fields: Any, arguments: int) -> Outcome | None:
         return None
     if not (limit is None or type(limit) is float) or type(changed) is not tuple:
         return None
-    idle = fields["idle"]
-    if type(idle) is not tuple:
+    generators = fields["generators"]
+    if type(generators) is not tuple or not all(type(one) is tuple and len(one) == 2 for one in generators):
         return None
-    if not all(type(index) is int and 0 <= index < arguments for index in (*changed, *idle)):
+    if not all(type(generator) is SeededGenerator for _, generator in generators):
+        return None
+    places = (*changed, *(index for index, _ in generators))
+    if not all(type(index) is int and 0 <= index < arguments for index in places):
         return None
     measured = {name: fields[name] for name in ("largest", "held")}
     if not all(type(number) is int and number >= 0 for number in measured.values()):
         return None
     plain = {name: text and shown(text) for name, text in texts.items()}
-    return Outcome(value=fields["value"], line=line, timed_out=limit, changed=changed, idle=idle, **measured, **plain)
+    return Outcome(
+        value=fields["value"],
+        line=line,
+        timed_out=limit,
+        changed=changed,
+        generators=generators,
+        **measured,
+        **plain,
+    )
 
 
 def reply_texts(reply: dict[str, Any], key: str, most: int = 20) -> list[str]:

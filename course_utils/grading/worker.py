@@ -20,7 +20,7 @@ from course_utils import exercises, notebook, run
 from course_utils.grading import wire
 from course_utils.judge import Outcome
 from course_utils.judge.compare import describe
-from course_utils.values import MAX_DESCRIPTION, Foreign
+from course_utils.values import MAX_DESCRIPTION, Foreign, SeededGenerator
 
 DEFINITION_SECONDS = 10.0  # for one statement that defines; a class body or a decorator can run for ever
 TEXT = 2000  # characters of a problem that are sent
@@ -158,8 +158,9 @@ def answer_call(connection: Connection, definitions: Definitions, request: dict[
 
 def crossing(outcome: Outcome) -> dict[str, Any]:
     """An outcome as a dict that crosses, its texts bounded."""
-    fields = asdict(replace(outcome, value=None))
-    return fields | {"value": outcome.value, "printed": outcome.printed[:TEXT], "warned": outcome.warned[:TEXT]}
+    fields = asdict(replace(outcome, value=None, generators=()))
+    as_they_are = {"value": outcome.value, "generators": outcome.generators}
+    return fields | as_they_are | {"printed": outcome.printed[:TEXT], "warned": outcome.warned[:TEXT]}
 
 
 def asker(connection: Connection, name: str) -> Callable[..., Any]:
@@ -168,8 +169,12 @@ def asker(connection: Connection, name: str) -> Callable[..., Any]:
     def ask(*args: Any, **options: Any) -> Any:
         connection.write({"ask": name, "args": args, "options": options})
         reply = connection.read()
-        if "value" in reply:
-            return reply["value"]
-        raise ValueError(reply["error"])
+        if "error" in reply:
+            raise ValueError(reply["error"])
+        for moved in reply["generators"]:
+            for own in (*args, *options.values()):
+                if type(own) is SeededGenerator and own.seed == moved.seed:
+                    own.move_to(moved.position)
+        return reply["value"]
 
     return ask

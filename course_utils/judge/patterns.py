@@ -67,7 +67,8 @@ def explain(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray, tolerance:
         return "is the transpose of what is expected (rows and columns are exchanged)"
     if _only_on_diagonal(wrong):
         return "is right except on the diagonal"
-    shift = _constant(got - expected, tolerance * max(scale, 1e-300))
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        shift = _constant(got - expected, tolerance * max(scale, 1e-300))
     if shift is not None:
         return f"is too {'large' if shift > 0 else 'small'} by the same amount everywhere, {abs(shift):.4g}"
     flipped = _flipped_column(got, expected, tolerance * scale)

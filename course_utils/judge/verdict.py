@@ -12,6 +12,7 @@ from course_utils import memory
 from course_utils.errors import Misfit
 from course_utils.exercises.spec import Exercise
 from course_utils.judge.compare import Difference, agree, as_plain, as_tuple, compare, show
+from course_utils.values import SeededGenerator
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Outcome:
     line: int | None = None
     timed_out: float | None = None  # the limit in seconds
     changed: tuple[int, ...] = ()  # which arguments the call changed in place
-    idle: tuple[int, ...] = ()  # which arguments are generators from which nothing was drawn
+    generators: tuple[tuple[int, SeededGenerator], ...] = ()  # arguments that are such, as the call left them
     printed: str = ""
     warned: str = ""
     largest: int = 0  # where memory was measured: entries of the largest torch tensor, and ...
@@ -116,8 +117,8 @@ def difference_of(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Dif
             "changed",
             f"Your {exercise.kind} changed its argument {which} in place: work on a copy, the caller still needs it.",
         )
-    for index in outcome.idle:
-        if exercise.takes[index] in exercise.draws_from:
+    for index, generator in outcome.generators:
+        if generator.untouched and exercise.takes[index] in exercise.draws_from:
             name = exercise.takes[index]
             return Difference(
                 "property", f"Your function drew nothing from `{name}`: random numbers must come from it."

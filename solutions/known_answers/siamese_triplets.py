@@ -484,9 +484,9 @@ def _(identity):
 
 @known.alternative("pair-masks", "outer functions")
 def _(identity):
-    same = np.equal.outer(identity, identity)
-    np.fill_diagonal(same, False)
-    return same, np.not_equal.outer(identity, identity)
+    positive = np.equal.outer(identity, identity)
+    np.fill_diagonal(positive, False)
+    return positive, np.not_equal.outer(identity, identity)
 
 
 # ---------------------------------------------------------------- satisfied-share
@@ -1067,9 +1067,9 @@ def gathered(E, a, p, n, margin, *, add=np.add.at, parts="apn", divide=True):
     """batch_gradient with parts exchanged."""
     dE = np.zeros_like(E)
     gradients = dict(zip("apn", S.triplet_gradients(E[a], E[p], E[n], margin), strict=True))
-    for name, rows in zip("apn", (a, p, n), strict=True):
-        if name in parts:
-            add(dE, rows, gradients[name] / (len(a) if divide else 1))
+    for part, rows in {"a": a, "p": p, "n": n}.items():
+        if part in parts:
+            add(dE, rows, gradients[part] / (len(a) if divide else 1))
     return S.triplet_losses(E[a], E[p], E[n], margin).mean(), dE
 
 
