@@ -18,6 +18,7 @@ import copy
 import itertools
 import json
 import random
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,8 @@ def make_class(out: Path, students: int = 200, seed: int = 0) -> None:
     if students < 1:
         raise CourseError("A class needs at least one student: give a number above 0.")
     names = [name for name in exercises.MODULES if authoring.script_of(name).exists()]
-    with new_folder(out) as folder:
+    with new_folder(out) as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # of mutants
         courses = [Course(name, demo_answers.released(name), demo_answers.pools(name, seed)) for name in names]
         truth = {}
         for student, kind, what in roll(students, seed):
