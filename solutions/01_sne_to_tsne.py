@@ -1979,7 +1979,8 @@ images_500, labels_500 = data.mnist(500)
 X_500 = images_500.reshape(500, -1) / 255.0  # (n, d)
 Y_500 = small_map(X_500)  # (n, 2)
 ours, theirs = trustworthiness(X_500, Y_500, 10), library_trustworthiness(X_500, Y_500, n_neighbors=10)
-assert abs(ours - theirs) < 1e-12
+one_rank = 2 / (500 * 10 * (2 * 500 - 3 * 10 - 1))  # two distances that differ by rounding only may change places
+assert abs(ours - theirs) < 10 * one_rank
 
 # %% [markdown]
 # **On real data.** Three maps of these digits. The third is a control: the t-SNE map with its points dealt out anew, so
