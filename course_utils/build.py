@@ -416,9 +416,18 @@ def run_cells(name: str, executed: NotebookNode) -> str:
         else:
             progress.update(bar, completed=len(executed.cells))
             executed.metadata = type(executed.metadata)(copy.deepcopy(KERNEL))
+            drop_progress_bars(executed)
             return ""
     first_line = executed.cells[at].source.splitlines()[0]
     return f"solutions/{name}.py, cell {executed.cells[at]['id']} (`{first_line}`) failed: {what}"
+
+
+def drop_progress_bars(executed: NotebookNode) -> None:
+    """Leave out what progress bars wrote: they are there for who waits, and come only where something is not cached."""
+    for cell in executed.cells:
+        if cell.cell_type == "code":
+            bars = [one for one in cell.outputs if one.get("name") == "stderr" and "\r" in one.text]
+            cell.outputs = [one for one in cell.outputs if one not in bars]
 
 
 def kernel_environment(scratch: Path) -> dict[str, str]:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from nbformat.v4 import new_code_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from sample_project import NAME
 
 from course_utils import build, frozen, notebook
@@ -297,3 +297,19 @@ def test_generators_are_compared_by_seed(monkeypatch):
     one, same, other = (answers(args=([SeededGenerator(seed)], {"k": (1, "s")})) for seed in (3, 3, 4))
     assert build.difference("one", one, same) == ""
     assert build.difference("one", one, other) == "inputs of the case 'a'"
+
+
+def test_progress_bars_are_left_out_and_warnings_are_kept():
+    bar = new_output("stream", name="stderr", text="\r50%|#####     | 1/2\r100%|##########| 2/2")
+    kept = [new_output("stream", name="stderr", text="a warning\n"), new_output("stream", name="stdout", text="\r1")]
+    cell = new_code_cell("read()", outputs=[bar, *kept])
+    build.drop_progress_bars(new_notebook(cells=[new_markdown_cell("text"), cell]))
+    assert cell.outputs == kept
+
+
+def test_an_outcome_that_names_no_mistake_is_not_held_to_its_numbers():
+    def frozen_with(value):
+        case = JudgedCase("c", (), 1.0, {"m": Outcome(value=value)}, names_mistakes=False)
+        return frozen.FrozenAnswers([case], {"m": "s"})
+
+    assert build.difference("squared-distances", frozen_with(1.0), frozen_with(2.0)) == ""
