@@ -48,7 +48,8 @@ def private(tmp_path: Path) -> Path:
 
 def test_both_trials_pass_in_less_than_two_seconds(marker: Marker, reference: Reference, private: Path) -> None:
     used = time.process_time()
-    controls.check_sandbox(marker, reference, [private])
+    controls.check_sandbox(marker.zygote, [private])
+    controls.check_solution(marker, reference)
     assert time.process_time() - used < 2  # of this process; the sandbox's own time is not the grader's
 
 
@@ -57,7 +58,7 @@ def test_a_solution_that_loses_points_stops_the_batch(marker: Marker, reference:
     kept = [cell for cell in wrong.cells if cell.exercise != "perplexity"]
     wrong.cells = (*kept, Cell("def perplexity(P):\n    return P.sum()", "perplexity", None))
     with pytest.raises(CourseError, match="solution of 01_sne_to_tsne itself loses points at 'perplexity'"):
-        controls.check_sandbox(marker, wrong)
+        controls.check_solution(marker, wrong)
 
 
 def stopped(zygote: Zygote, private: Path) -> str:
@@ -116,11 +117,11 @@ def probe(aims):
 signals_only = probe
 
 
-def test_an_unprotected_run_promises_nothing(marker: Marker, reference: Reference, private: Path) -> None:
+def test_an_unprotected_run_promises_nothing(marker: Marker, private: Path) -> None:
     with pytest.MonkeyPatch.context() as context:
         context.setattr(marker.zygote, "mode", Mode.UNPROTECTED)
         context.setattr(controls, "check_probe", lambda *_: pytest.fail("the probe ran"))
-        controls.check_sandbox(marker, reference, [private])
+        controls.check_sandbox(marker.zygote, [private])
 
 
 def test_solutions_that_others_can_read_stop_a_weaker_sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_fault_of_the_grader_is_one_submission_s_and_is_said(monkeypatch):
         def unmarked(self, submission, why):
             return why
 
-    monkeypatch.setattr(desk, "desk", lambda settings: Faulty())
+    monkeypatch.setattr(desk, "desk", lambda settings, notebook: Faulty())
     told = desk.mark(Settings("a seed"), Submission("Ada", "a.ipynb", "0", None, NAME))
     assert told == (
         "It could not be graded: the grader itself failed at it (IndexError: no such row). A person has to look at it."

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from course_utils.errors import CourseError
+from course_utils.grading.sandbox.limits import Limits
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,6 +23,11 @@ Graded = Annotated[Path, typer.Option("--out", help="The folder with the gradebo
 LIMITS = "Limits of a submission"
 MOST_PAIRS = 25  # that `--similar` prints
 WIDTH = 120  # characters, where the output is no terminal
+
+
+def limit(least: float, what: str) -> Any:
+    """The option for a limit of a submission, `least` being the smallest that makes sense."""
+    return typer.Option(min=least, rich_help_panel=LIMITS, help=what)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,30 +53,14 @@ def grade(
     similar: Annotated[
         bool, typer.Option("--similar", help="Only list pairs whose code is alike after renaming.")
     ] = False,
-    wall: Annotated[
-        float | None, typer.Option(min=1, rich_help_panel=LIMITS, help="Seconds a submission may take.")
-    ] = None,
-    cpu: Annotated[
-        int | None, typer.Option(min=1, rich_help_panel=LIMITS, help="Seconds of CPU time a submission may take.")
-    ] = None,
-    memory: Annotated[
-        int | None, typer.Option(min=64, rich_help_panel=LIMITS, help="MiB of memory a submission may use.")
-    ] = None,
-    processes: Annotated[
-        int | None, typer.Option(min=1, rich_help_panel=LIMITS, help="Processes and threads it may have at once.")
-    ] = None,
-    files: Annotated[
-        int | None, typer.Option(min=16, rich_help_panel=LIMITS, help="Files it may have open at once.")
-    ] = None,
-    file_size: Annotated[
-        int | None, typer.Option(min=1, rich_help_panel=LIMITS, help="MiB that a file it writes may have.")
-    ] = None,
-    scratch: Annotated[
-        int | None, typer.Option(min=1, rich_help_panel=LIMITS, help="MiB of scratch space it has.")
-    ] = None,
-    output: Annotated[
-        int | None, typer.Option(min=1, rich_help_panel=LIMITS, help="KiB of what it prints that are read.")
-    ] = None,
+    wall: Annotated[float, limit(1, "Seconds a submission may take.")] = Limits.wall,
+    cpu: Annotated[int, limit(1, "Seconds of CPU time each of its processes may take.")] = Limits.cpu,
+    memory: Annotated[int, limit(64, "MiB of memory it may use.")] = Limits.memory,
+    processes: Annotated[int, limit(1, "Processes and threads it may have at once.")] = Limits.processes,
+    files: Annotated[int, limit(16, "Files each of its processes may have open at once.")] = Limits.files,
+    file_size: Annotated[int, limit(1, "MiB that a file it writes may have.")] = Limits.file_size,
+    scratch: Annotated[int, limit(1, "MiB of scratch space it has.")] = Limits.scratch,
+    output: Annotated[int, limit(1, "KiB of what it prints that are kept.")] = Limits.output,
     unprotected: Annotated[
         bool, typer.Option("--unprotected", help="Run students' code without a sandbox, where there can be none.")
     ] = False,
@@ -79,12 +68,17 @@ def grade(
     """Grade handed-in notebooks in a sandbox, with fresh inputs; go on where an earlier run was stopped."""
     from course_utils.grading.desk import Settings
     from course_utils.grading.sandbox.launch import Mode
-    from course_utils.grading.sandbox.limits import Limits
 
-    given = {"wall": wall, "cpu": cpu, "memory": memory, "processes": processes, "files": files}
-    given |= {"file_size": file_size, "scratch": scratch, "output": output}
-    assert set(given) == {one.name for one in fields(Limits)}
-    limits = Limits(**{name: value for name, value in given.items() if value is not None})
+    limits = Limits(
+        wall=wall,
+        cpu=cpu,
+        memory=memory,
+        processes=processes,
+        files=files,
+        file_size=file_size,
+        scratch=scratch,
+        output=output,
+    )
 
     def settings(master: str) -> Settings:
         mode = Mode.UNPROTECTED if unprotected else None

@@ -1,4 +1,4 @@
-"""Two trials before every batch: the solution must get full marks in the sandbox, and a probe must reach nothing."""
+"""Two trials before every batch: a probe must reach nothing, and each notebook's solution must get full marks."""
 
 from __future__ import annotations
 
@@ -29,15 +29,13 @@ OPEN_TO_ALL = ("/tmp", "/var/tmp", "/dev/shm")
 READ_ONLY = ("/", "/dev", "/etc", "/usr", "/var", "/run")
 
 
-def check_sandbox(marker: Marker, reference: Reference, private: Sequence[Path] = ()) -> None:
-    """Try the sandbox; `private` are folders that no submission may read, such as the gradebook's.
+def check_sandbox(zygote: Zygote, private: Sequence[Path] = ()) -> None:
+    """Try what a submission could reach; `private` are folders that none may read, such as the gradebook's.
 
-    Raises CourseError, saying what failed, where the solution does not get full marks or the probe reaches anything.
-    An unprotected run promises nothing, so there only the solution is tried.
+    Raises CourseError, saying what the probe reached. An unprotected run promises nothing, so there nothing is tried.
     """
-    check_solution(marker, reference)
-    if marker.zygote.mode is not Mode.UNPROTECTED:
-        check_probe(marker.zygote, [PROJECT / "solutions", Path.home(), *private])
+    if zygote.mode is not Mode.UNPROTECTED:
+        check_probe(zygote, [PROJECT / "solutions", Path.home(), *private])
 
 
 def check_solution(marker: Marker, reference: Reference) -> None:
@@ -51,7 +49,7 @@ def check_solution(marker: Marker, reference: Reference) -> None:
         if result.points < exercise.points:
             reason = " ".join([f"{result.status}.", *result.sentences])
             raise CourseError(
-                f"Nothing was graded: in the sandbox the solution of {reference.name} itself loses points at "
+                f"Grading was stopped: in the sandbox the solution of {reference.name} itself loses points at "
                 f"{exercise.id!r} ({reason}) Run `course validate`: it says whether the course is at fault."
             )
 

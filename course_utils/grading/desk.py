@@ -8,9 +8,8 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from course_utils import exercises
 from course_utils.errors import CourseError
-from course_utils.grading.controls import check_sandbox
+from course_utils.grading.controls import check_sandbox, check_solution
 from course_utils.grading.intake import Submission
 from course_utils.grading.marking import Marker
 from course_utils.grading.reference import Reference
@@ -40,6 +39,7 @@ class _Desks(threading.local):
     settings: Settings | None = None
     marker: Marker | None = None
     mode: Mode | None = None  # of the first sandbox: another one is not to be weaker
+    tried: frozenset[str] = frozenset()  # notebooks whose solutions got full marks at this desk
 
 
 _desks = _Desks()
@@ -54,7 +54,7 @@ def mark(settings: Settings, submission: Submission, before: SubmissionResult | 
     controls find it open.
     """
     for _ in range(2):
-        marker = desk(settings)
+        marker = desk(settings, submission.notebook)
         try:
             return marker.mark_again(submission, before) if before else marker.mark(submission)
         except CourseError:
@@ -66,8 +66,11 @@ def mark(settings: Settings, submission: Submission, before: SubmissionResult | 
     return before or marker.unmarked(submission, LOST)
 
 
-def desk(settings: Settings) -> Marker:
-    """The desk of this thread, made and checked where there is none. Raises CourseError."""
+def desk(settings: Settings, notebook: str | None) -> Marker:
+    """The desk of this thread, made where there is none, and tried before the first submission of each notebook.
+
+    Raises CourseError where no sandbox can be started, or where a trial fails.
+    """
     if _desks.marker is None or _desks.settings != settings:
         close()
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
@@ -76,12 +79,14 @@ def desk(settings: Settings) -> Marker:
         torch.set_num_threads(1)  # a core a desk
         marker = Marker(Zygote(settings.limits, settings.mode or _desks.mode), settings.master, reference_of)
         try:
-            for name in exercises.MODULES:
-                check_sandbox(marker, reference_of(name), settings.private)
+            check_sandbox(marker.zygote, settings.private)
         except BaseException:
             marker.zygote.close()
             raise
         _desks.settings, _desks.marker, _desks.mode = settings, marker, marker.zygote.mode
+    if notebook and notebook not in _desks.tried:
+        check_solution(_desks.marker, reference_of(notebook))
+        _desks.tried |= {notebook}
     return _desks.marker
 
 
@@ -89,4 +94,4 @@ def close() -> None:
     """End the sandbox of this thread's desk, where it has one."""
     if _desks.marker is not None:
         _desks.marker.zygote.close()
-    _desks.settings, _desks.marker = None, None
+    _desks.settings, _desks.marker, _desks.tried = None, None, frozenset()

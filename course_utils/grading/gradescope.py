@@ -63,7 +63,7 @@ def graded(root: Path) -> dict[str, Any]:
         return without_tests(NOTHING)
     student = student_of(root / "submission_metadata.json")
     hand_ins = [replace(one, student=student) for one in found[: intake.MAX_NOTEBOOKS]]
-    marker = desk.desk(settings)
+    marker = desk.desk(settings, None)
     try:
         print(marker.zygote.protection)
         check_probe(marker.zygote, [frozen.FOLDER, root / "results", root / "submission"])

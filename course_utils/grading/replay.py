@@ -69,7 +69,7 @@ def replay(place: Path, out: Path, settings: Any, student: str, exercise_id: str
             f"The gradebook has no {exercise.notebook} of {student!r}: give the name as the gradebook has it."
         )
     (result,) = results
-    marking = Marking(desk.desk(settings(master)), handed_in(place, result))
+    marking = Marking(desk.desk(settings(master), exercise.notebook), handed_in(place, result))
     cases = marking.reference.fresh_cases(exercise, master, student)
     try:
         attempt = marking.attempt(exercise, cases)

@@ -27,8 +27,9 @@ MESSAGE = 1 << 20  # bytes of a control message, at most
 DESCRIPTORS = 1024  # that the zygote may have; a child closes all of them
 MIB = 1 << 20
 WARM = (
-    *("matplotlib.pyplot", "scipy.sparse.linalg", "scipy.spatial.distance", "scipy.special", "sklearn.decomposition"),
-    *("sklearn.manifold", "sklearn.metrics", "sklearn.neighbors", "torch.nn.functional"),
+    *("matplotlib.pyplot", "scipy.fft", "scipy.optimize", "scipy.signal", "scipy.sparse.linalg", "scipy.stats"),
+    *("scipy.spatial.distance", "scipy.special", "sklearn.cluster", "sklearn.decomposition", "sklearn.linear_model"),
+    *("sklearn.manifold", "sklearn.metrics", "sklearn.neighbors", "sklearn.preprocessing", "torch.nn.functional"),
 )
 
 
