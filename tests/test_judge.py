@@ -289,3 +289,30 @@ def test_properties_explain_and_judge():
     by_property = exercise(properties=(even,), by_property=("y",))
     assert judge(by_property, CASES[:2], [Outcome(value=4.0), Outcome(value=8.0)]).passed
     assert not judge(by_property, CASES[:2], [Outcome(value=4.0), Outcome(value=7.0)]).passed
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "says"),
+    [
+        (1 / 3, 2 / 3, "x is 0.333333, expected 0.666667."),  # two shares have a simple ratio by chance
+        (np.array([1.0, 0.0, 0.0]), np.array([0.5, 0.0, 0.0]), "x differs in 1 of 3 entries: the first at index 0."),
+        (-0.7, 0.7, "x is -0.7, expected 0.7: yours is -1 times what is expected (its sign is flipped)."),
+        (2 * np.log(2), 2.0, "(natural logarithms and base 2 are mixed up)."),
+        (np.array([1, 0, 3, 2]), np.array([0, 1, 2, 3]), "x differs in 4 of 4 entries: the first at index 0."),
+        (np.array([1, 2, 3, 4]), np.array([0, 1, 2, 3]), "x is too large by the same amount everywhere, 1."),
+    ],
+)
+def test_a_pattern_is_named_only_where_chance_does_not_make_it(got, expected, says):
+    assert compare(got, expected, ("x",), 1e3, ()).message.endswith(says)
+
+
+def test_outputs_of_one_form_are_exchanged_where_their_numbers_say_so():
+    told = compare((1.0, 2.0), (2.0, 1.0), ("a", "b"), 1e3, ())
+    assert told.message == "The outputs are exchanged: return (a, b), not (b, a)."
+    assert "exchanged" not in compare((1.0, 1.0), (2.0, 1.0), ("a", "b"), 1e3, ()).message
+
+
+def test_a_number_that_is_expected_in_float32_may_be_of_any_float_type():
+    for right in (0.5, np.float32(0.5), np.float64(0.5), np.array(0.5)):
+        assert compare(right, np.float32(0.5), ("x",), 1e3, ()) is None
+    assert compare(1.0, np.float32(0.5), ("x",), 1e3, ()).message == "x is 1, expected 0.5."

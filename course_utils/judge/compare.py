@@ -147,7 +147,7 @@ def compare(
         wrong = [name for name, difference in differences.items() if difference is not None]
         if not wrong:
             return None
-        exchanged = _exchanged(items, expected, names)
+        exchanged = _exchanged(items, expected, names, condition)
         if exchanged is not None:
             return exchanged
         # A wrong type or shape comes first: properties are asked only where all items have the right form.
@@ -166,12 +166,22 @@ def compare(
     )
 
 
-def _exchanged(items: tuple[Any, ...], expected: tuple[Any, ...], names: tuple[str, ...]) -> Difference | None:
-    """That the outputs come in another order: each fits another place, in its form, and some do not fit their own."""
-    if len(items) > MOST_EXCHANGED or all(_fits(*pair) for pair in zip(items, expected, strict=True)):
+def _exchanged(
+    items: tuple[Any, ...], expected: tuple[Any, ...], names: tuple[str, ...], condition: float
+) -> Difference | None:
+    """That the outputs come in another order: each fits another place, and some do not fit their own.
+
+    Forms tell that; where all have the form of their own place, the numbers do.
+    """
+    if len(items) > MOST_EXCHANGED:
         return None
+    in_form = all(_fits(*pair) for pair in zip(items, expected, strict=True))
+
+    def fits(item: Any, place: int) -> bool:
+        return agree(item, expected[place], condition) if in_form else _fits(item, expected[place])
+
     for order in itertools.permutations(range(len(items))):  # items[i] fits the place order[i]
-        if all(_fits(item, expected[place]) for item, place in zip(items, order, strict=True)):
+        if all(fits(item, place) for item, place in zip(items, order, strict=True)):
             theirs = ", ".join(names[place] for place in order)
             return Difference("type", f"The outputs are exchanged: return ({', '.join(names)}), not ({theirs}).")
     return None
@@ -184,6 +194,8 @@ def _fits(got: Any, expected: Any) -> bool:
 
 def _type_difference(name: str, got: Any, expected: Any) -> Difference | None:
     torch = sys.modules.get("torch")
+    if isinstance(expected, np.generic):
+        expected = as_plain(expected)
     if torch is not None and isinstance(expected, torch.Tensor):
         if not isinstance_exact(got, torch.Tensor):
             return Difference("type", f"{name} must be a torch tensor; yours is {describe(got)}.")

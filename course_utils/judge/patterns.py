@@ -87,7 +87,7 @@ def explain(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray, tolerance:
 
 def explain_integers(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray) -> str:
     """How integers differ, as the end of a sentence. They may be numbers of rows or words: ratios say nothing then."""
-    shift = _constant(got - expected, 0.5)
+    shift = _constant(got - expected, 0.0)
     if shift is not None and len(np.unique(expected)) >= 3:
         return f"is too {'large' if shift > 0 else 'small'} by the same amount everywhere, {abs(shift):.4g}"
     return f"differs in {int(wrong.sum())} of {wrong.size} entries: {_places(wrong)}"
@@ -140,13 +140,16 @@ def _ratio(got: np.ndarray, expected: np.ndarray, tolerance: float) -> float | N
 
 
 def _ratio_remark(got: np.ndarray, expected: np.ndarray, tolerance: float) -> str:
+    """A remark on a constant ratio, or nothing. A single number has one by chance, unless it is as odd as √2."""
     ratio = _ratio(got, expected, tolerance)
-    if ratio is None or (got.size > 1 and abs(ratio - 1) < 1e-12):
+    single = np.count_nonzero(expected) < 2
+    if ratio is None or abs(ratio - 1) < 1e-12:
         return ""
     for known, remark in KNOWN_RATIOS.items():
+        by_chance = single and known in (2.0, 4.0, 0.5, 0.25, -2.0, -0.5, -0.25)
         if abs(ratio - known) <= 1e-6 * abs(known):
-            return f": yours is {ratio:.4g} times what is expected ({remark})"
-    return "" if got.ndim == 0 else f": yours is {ratio:.4g} times what is expected"
+            return "" if by_chance else f": yours is {ratio:.4g} times what is expected ({remark})"
+    return "" if single else f": yours is {ratio:.4g} times what is expected"
 
 
 def _ratio_along(got: np.ndarray, expected: np.ndarray, axis: int, tolerance: float) -> bool:
