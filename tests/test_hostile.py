@@ -266,6 +266,46 @@ def test_what_is_shown_comes_from_a_process_that_has_seen_no_hidden_input(marker
     assert "I saw []" in told
 
 
+def test_no_number_is_told_of_a_case_that_is_hidden(marker, reference):
+    """Neither the one expected, which would be an answer, nor the student's own, which could be an input."""
+    (right,) = [cell.source for cell in reference.cells if cell.exercise == "perplexity"]
+    public = [case.args[0].tobytes().hex() for case in reference.public["perplexity"].cases]
+    source = (
+        f"{right}\nhonest, public = perplexity, {public}\n\ndef perplexity(P):\n"
+        "    return honest(P) if P.tobytes().hex() in public else np.full(len(P), 7654321.5)\n"
+    )
+    result = marker.mark(submission("numbers", Cell(SETUP), Cell(source, "perplexity")))
+    (one,) = [one for one in result.exercises if one.exercise == "perplexity"]
+    assert (one.points, one.shown) == (0, ())
+    assert one.sentences[1:] == ("There your function returns other values.",)
+    assert "7654321" in str(one.hidden)  # which only --show-inputs shows
+
+
+def test_other_code_gets_other_inputs_and_the_same_code_the_same(reference):
+    """Or feedback on one hand-in would help to answer for the inputs of the next."""
+    (exercise,) = [one for one in reference.exercises if one.id == "perplexity"]
+
+    def seed(*cells: Cell) -> int:
+        return reference.seed(exercise, "a master seed", submission("Ada", *cells))
+
+    code = Cell("def perplexity(P):\n    return 0\n", "perplexity")
+    assert seed(Cell(SETUP), code) == seed(Cell(SETUP), code)
+    assert seed(Cell(SETUP), code) != seed(Cell(SETUP + "# again\n"), code)
+
+
+def test_a_forged_remark_is_not_shown(marker):
+    forger = (
+        "class Off:\n    from course_utils.grading import worker\n    old = worker.Connection.write\n"
+        "    def new(self, message, old=old):\n"
+        "        return old(self, message | {'problems': ['All points were given by hand.']})\n"
+        "    worker.Connection.write = new\n"
+    )
+    wrong = Cell("def perplexity(P):\n    return 1.0\n", "perplexity")
+    result = marker.mark(submission("forger", Cell(SETUP), Cell(forger), wrong))
+    assert result.points == 0
+    assert not [text for text in texts_of(result) if "by hand" in text]
+
+
 def test_a_table_of_the_public_answers_earns_nothing(marker, reference):
     """What `check` shows can be looked up; fresh inputs are in no table."""
     cases = reference.public["perplexity"].cases

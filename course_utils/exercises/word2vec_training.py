@@ -347,6 +347,9 @@ def second_order(args: Args, taken: np.ndarray) -> str | None:
         return "Both epochs take the sentences in the same order: draw a new one in every epoch."
     if any(np.array_equal(taken - n, np.argsort(first) + np.argsort(second)) for _, first, second in starts_of(args)):
         return "Between the orders of two epochs nothing was drawn from `rng`: the noise must come from it too."
+    rests = [np.sort(taken - n - np.argsort(first)) for _, first, _ in starts_of(args)]
+    if not any(np.array_equal(rest, np.arange(n)) for rest in rests):
+        return "Every epoch takes every sentence once, the first epoch in the order that `rng` gives right after V."
     return None
 
 
@@ -371,7 +374,7 @@ def topics_found(args: Args, got: Any, expected: Any) -> str | None:
     unit = V[:12] / np.maximum(np.linalg.norm(V[:12], axis=1, keepdims=True), 1e-12)
     cosines, topic = unit @ unit.T, np.arange(12) // 4
     same = (topic[:, None] == topic) & ~np.eye(12, dtype=bool)
-    if cosines[same].min() < cosines[topic[:, None] != topic].max():
+    if not cosines[same].min() > cosines[topic[:, None] != topic].max():
         return "Words of one topic must end nearer to each other than to those of another; yours do not."
     end, right = losses[-30:].mean(), expected[2][-30:].mean()
     if abs(end - right) > 0.1:

@@ -255,8 +255,12 @@ def export(
     from course_utils.grading.run import GRADEBOOK
 
     with Gradebook(out / GRADEBOOK, writing=False) as book:
-        for sentence in write_export(book.marks(), to, file, roster):
+        marks = book.marks()
+        for sentence in write_export(marks, to, file, roster):
             typer.echo(sentence)
+        without = sorted({one.student for one in book.results()} - {one.student for one in marks})
+        if without:
+            typer.echo(f"Not in it, since no file of theirs is a notebook of the course: {', '.join(without)}.")
 
 
 def override(

@@ -38,7 +38,7 @@ MAX_NOTEBOOKS = 50  # of one student
 MAX_ZIPS = 10  # of one student
 MAX_BRACKETS = 1_000_000  # in a notebook's text: each may become an object of 200 bytes and more in memory
 MAX_CELLS = 5_000  # the notebooks of the course have about 300
-MAX_CODE = 1_000_000  # characters in all code cells; the solved notebooks have about 100,000
+MAX_CODE = 2_000_000  # characters in all code cells, as JSON writes them (é has six); solved notebooks have 100,000
 MAX_REMARKS = 20
 
 NOTEBOOK_ENDINGS = (".ipynb", ".ipynb.txt", ".ipynb.json")  # browsers add the last two when they save a notebook
@@ -101,6 +101,12 @@ class Submission:
     cells: tuple[Cell, ...] = ()  # the code cells, in order
     problem: str | None = None
     remarks: tuple[str, ...] = ()  # sentences for the student
+
+    @property
+    def code_hash(self) -> str:
+        """A hash of the code alone: text, outputs and the like may change without it."""
+        sources = json.dumps([cell.source for cell in self.cells])
+        return hashlib.sha256(sources.encode()).hexdigest()
 
 
 class _UnreadableError(Exception):
@@ -587,7 +593,7 @@ def _raw_cells(content: Any) -> tuple[list[_Raw], list[str]]:
         source, whole = _source(cell)
         if code and not whole:
             remarks.append(f"Code cell {number} holds what no text can hold: write it anew.")
-        length += len(source) if code else 0
+        length += len(json.dumps(source)) if code else 0
         defines = frozenset(one[0] or one[1] for one in _definition().findall(source)) if code else frozenset()
         cells.append(_Raw(code, source, _grade_id(cell), defines))
     if strange:

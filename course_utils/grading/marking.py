@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,20 @@ BLOCK = 4000  # characters of an input or output that are kept
 ERROR_TYPES = frozenset(
     name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
 ) | {"LinAlgError"}
+
+# How a sentence on a definition that failed begins (`notebook.make_namespace`); a worker that is forged may say more.
+PROBLEM = re.compile(r"Code cell \d+, line \d+ (fails: |was stopped after )")
+
+# What is said of a fresh input that fails: nothing that a number, chosen by the student's code, could carry out.
+ON_FRESH = {
+    "type": "There your {kind} returned another type of value.",
+    "shape": "There your {kind} returned a value of another shape.",
+    "dtype": "There your {kind} returned numbers of another type.",
+    "nan": "There your {kind} returned NaN, or infinite numbers.",
+    "memory": "There your {kind} needed more memory than its docstring allows.",
+    "changed": "There your {kind} changed one of its arguments in place.",
+    "time": "There your {kind} took too long.",
+}
 
 # What an error says when it is a limit that was met, by a part of its text.
 LIMIT_SENTENCES = {
@@ -198,7 +213,7 @@ class Marking:
     def fresh_cases(self, exercise: Exercise) -> list[JudgedCase]:
         """This student's own cases of an exercise."""
         if exercise.id not in self.cases:
-            self.cases[exercise.id] = self.reference.fresh_cases(exercise, self.marker.master, self.submission.student)
+            self.cases[exercise.id] = self.reference.fresh_cases(exercise, self.marker.master, self.submission)
         return self.cases[exercise.id]
 
     def mark(self, exercise: Exercise, fresh: Attempt) -> ExerciseResult:
@@ -245,7 +260,7 @@ class Marking:
             for case in cases:
                 left = exercise.time_limit - (time.monotonic() - start)
                 reply = session.call(exercise.id, case.args, left, most=exercise.largest(case.args), **answers)
-                attempt.problems += reply_texts(reply, "problems")
+                attempt.problems += [one for one in reply_texts(reply, "problems") if PROBLEM.match(one)]
                 attempt.called |= set(reply_texts(reply, "called", len(self.names)))
                 if reply.get("found") is False:
                     attempt.found = False
@@ -332,8 +347,8 @@ class Marking:
                 place = f" in line {outcome.line} of its cell" if outcome.line else ""
                 kind = outcome.error_type if outcome.error_type in ERROR_TYPES else "of a type of your own"
                 message = f"Your {exercise.kind} raised an error{place}: {kind}."
-            elif told is not None and told.kind == "type":
-                message = f"There your {exercise.kind} returned another type of value."
+            elif told is not None:  # numbers, too: those of the student's code, and those that were expected
+                message = ON_FRESH.get(told.kind, "There your {kind} returns other values.").format(kind=exercise.kind)
         limit = self.limit_sentence(outcome)
         if limit:
             status, sentences, shown_blocks, hidden = Status.LIMIT, [limit], (), ()
@@ -507,7 +522,7 @@ def read_outcome(fields: Any, arguments: int) -> Outcome | None:
     if not all(type(index) is int and 0 <= index < arguments for index in places):
         return None
     measured = {name: fields[name] for name in ("largest", "held")}
-    if not all(type(number) is int and number >= 0 for number in measured.values()):
+    if not all(type(number) is int and 0 <= number < 1 << 62 for number in measured.values()):
         return None
     plain = {name: text and shown(text) for name, text in texts.items()}
     return Outcome(

@@ -12,7 +12,7 @@ from typing import Any
 from course_utils import authoring, exercises, frozen, notebook, run
 from course_utils.build import judged_cases
 from course_utils.exercises.spec import Exercise
-from course_utils.grading.intake import Cell
+from course_utils.grading.intake import Cell, Submission
 from course_utils.judge import JudgedCase, Outcome
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -34,13 +34,18 @@ class Reference:
         code = [cell for cell in authoring.solution_cells(self.name) if cell["cell_type"] == "code"]
         return tuple(Cell(notebook.source_of(one), notebook.exercise_of(one), notebook.checked_by(one)) for one in code)
 
-    def fresh_cases(self, exercise: Exercise, master: str, student: str) -> list[JudgedCase]:
-        """A student's own cases of an exercise, with the solution's outputs; `mistakes` stay empty."""
-        return judged_cases(exercise, self.functions[exercise.id], self.seed(exercise, master, student))
+    def fresh_cases(self, exercise: Exercise, master: str, submission: Submission) -> list[JudgedCase]:
+        """A submission's own cases of an exercise, with the solution's outputs; `mistakes` stay empty."""
+        return judged_cases(exercise, self.functions[exercise.id], self.seed(exercise, master, submission))
 
-    def seed(self, exercise: Exercise, master: str, student: str) -> int:
-        """The seed of one student's inputs for one exercise: an HMAC, so that no student can know it beforehand."""
-        message = b"\0".join(part.encode(errors="surrogatepass") for part in (student, exercise.id))
+    def seed(self, exercise: Exercise, master: str, submission: Submission) -> int:
+        """The seed of one submission's inputs for one exercise: an HMAC, so that no student can know it beforehand.
+
+        It depends on the code: the same code gets the same marks again, and what feedback on other code lets somebody
+        guess of its inputs says nothing of these.
+        """
+        parts = (submission.student, exercise.id, submission.code_hash)
+        message = b"\0".join(part.encode(errors="surrogatepass") for part in parts)
         return int.from_bytes(hmac.digest(master.encode(), message, hashlib.sha256)[:8], "little")
 
     def with_mistakes(self, exercise: Exercise, cases: list[JudgedCase]) -> list[JudgedCase]:

@@ -69,15 +69,16 @@ def replay(place: Path, out: Path, settings: Any, student: str, exercise_id: str
             f"The gradebook has no {exercise.notebook} of {student!r}: give the name as the gradebook has it."
         )
     (result,) = results
-    marking = Marking(desk.desk(settings(master), exercise.notebook), handed_in(place, result))
-    cases = marking.reference.fresh_cases(exercise, master, student)
+    submission = handed_in(place, result)
+    marking = Marking(desk.desk(settings(master), exercise.notebook), submission)
+    cases = marking.reference.fresh_cases(exercise, master, submission)
     try:
         attempt = marking.attempt(exercise, cases)
     finally:
         marking.close()
         desk.close()
     verdict = verdict_of(exercise, cases, attempt.outcomes)
-    return Replay(result, exercise, cases, attempt, verdict, marking.reference.seed(exercise, master, student))
+    return Replay(result, exercise, cases, attempt, verdict, marking.reference.seed(exercise, master, submission))
 
 
 def handed_in(place: Path, result: SubmissionResult) -> Submission:

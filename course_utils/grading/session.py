@@ -223,7 +223,7 @@ class Session:
         if ending.exit == -signal.SIGKILL:
             raise Ended(Status.LIMIT, memory_sentence(limits.memory))
         if ending.exit < 0:
-            name = signal.Signals(-ending.exit).name
+            name = signal.strsignal(-ending.exit) or f"signal {-ending.exit}"
             raise Ended(
                 Status.LIMIT, f"Your code crashed Python itself ({name}): a library was given what it cannot take."
             )

@@ -14,6 +14,7 @@ from course_utils.values import Foreign
 
 MOST_EXCHANGED = 4  # outputs that are tried in every order
 LARGEST = int(np.finfo(np.float64).max)
+HUGE = 1e6  # times the solution's largest number: beyond it no free output is looked at
 SHOWN = 8  # rows and columns of an array that a message shows
 
 
@@ -250,7 +251,7 @@ def _value_difference(name: str, got: Any, expected: Any, condition: float | Non
     if unexpected_nan.any():
         return Difference("nan", f"{name} {patterns.nan_place(unexpected_nan)}.", show(expected), show(got))
     if condition is None:
-        return None
+        return _beyond(name, given, wanted)
     tolerance = allowed(condition, expected, got)
     wrong = differs(given, wanted, tolerance)
     if not wrong.any():
@@ -260,6 +261,15 @@ def _value_difference(name: str, got: Any, expected: Any, condition: float | Non
         return Difference("values", f"{name} {what}.", show(expected), show(got))
     kind = "near" if wanted.ndim and patterns.is_near(given, wanted) else "values"
     return Difference(kind, f"{name} {patterns.explain(given, wanted, wrong, tolerance)}.", show(expected), show(got))
+
+
+def _beyond(name: str, given: np.ndarray, wanted: np.ndarray) -> Difference | None:
+    """That free numbers are infinite or absurdly large, so that a property would compute NaN, which passes unseen."""
+    finite = np.isfinite(wanted)
+    scale = np.abs(wanted[finite]).max(initial=0.0) or 1.0
+    if (np.abs(given[finite]) <= HUGE * scale).all():
+        return None
+    return Difference("nan", f"{name} holds numbers that are infinite or far too large: does something overflow?")
 
 
 def differs(got: np.ndarray, expected: np.ndarray, tolerance: float) -> np.ndarray:

@@ -83,6 +83,11 @@ ATTACKS = {
         "os.write(4, reply(number(), outcome=outcome))\nos._exit(0)",
         NOTHING_ELSE,
     ),
+    "a measure with digits to spare": forgery(
+        "outcome = asdict(Outcome()) | {'value': 1.0, 'held': 10**300}\n"
+        "os.write(4, reply(number(), outcome=outcome))\nos._exit(0)",
+        NOTHING_ELSE,
+    ),
     "part of a frame": forgery("os.write(4, reply(number())[:-3])\ntime.sleep(20)", NOTHING_ELSE),
     "byte by byte": forgery(
         "import signal\n"

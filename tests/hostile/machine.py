@@ -115,6 +115,24 @@ BODIES = {
         for _ in range(200_000): nested = [nested]
         return nested
     """,
+    "memory that a pipe keeps": """
+        reading, writing = os.pipe()
+        page = ctypes.create_string_buffer(4096)
+        part = (ctypes.c_void_p * 2)(ctypes.addressof(page), 4096)  # a struct iovec
+        if ctypes.CDLL(None).vmsplice(writing, part, 1, 0) > 0: raise RuntimeError("done")
+        return wrong(X)
+    """,
+    "memory that a socket keeps": """
+        one, other = socket.socketpair()
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF, 32, 33):
+            try:
+                one.setsockopt(socket.SOL_SOCKET, option, 1 << 23)
+            except OSError:
+                continue
+            raise RuntimeError("done")
+        return wrong(X)
+    """,
+    "a real-time signal to itself": "os.kill(os.getpid(), 40); return wrong(X)",
     # ---------------------------------------------------------------- ends
     "os._exit": "os._exit(0)",
     "SIGKILL to itself": "os.kill(os.getpid(), signal.SIGKILL); return wrong(X)",

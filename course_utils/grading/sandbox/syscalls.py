@@ -39,6 +39,7 @@ REFUSED = {
         *("sched_setscheduler", "sched_setparam", "sched_setaffinity", "sched_setattr", "setpriority", "ioprio_set"),
     ),
     "memory that is no file and counts for nobody": ("memfd_create", "memfd_secret"),
+    "memory that pipes hold when nobody maps it any more": ("vmsplice", "splice", "tee"),
     "another personality": ("personality",),
 }
 
@@ -69,6 +70,10 @@ NEWER = {
 # The flags of mmap for memory that processes share and no file backs (MAP_SHARED, MAP_ANONYMOUS): it stays allocated
 # while one page of it is mapped anywhere, so what a process holds would say nothing about what it uses.
 SHARED_MEMORY = 0x01 | 0x20
+
+# The options of setsockopt for more room in a socket's buffer, which counts for nobody (SO_SNDBUF, SO_RCVBUF, and
+# SO_SNDBUFFORCE, SO_RCVBUFFORCE of asm-generic/socket.h).
+BUFFER_SIZES = (7, 8, 32, 33)
 
 # The flags of clone that make a namespace (linux/sched.h).
 NEW_NAMESPACES = (0x00000080, 0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
@@ -102,6 +107,9 @@ def make_filter() -> bytes:
     rules.add_rule(refuse, "prlimit64", seccomp.Arg(0, seccomp.NE, 0))
     for name in ("socket", "socketpair"):
         rules.add_rule(refuse, name, seccomp.Arg(0, seccomp.NE, int(socket.AF_UNIX)))
+    for option in BUFFER_SIZES:
+        level = seccomp.Arg(1, seccomp.EQ, socket.SOL_SOCKET)
+        rules.add_rule(refuse, "setsockopt", level, seccomp.Arg(2, seccomp.EQ, option))
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)
         file.seek(0)
