@@ -316,3 +316,14 @@ def test_a_number_that_is_expected_in_float32_may_be_of_any_float_type():
     for right in (0.5, np.float32(0.5), np.float64(0.5), np.array(0.5)):
         assert compare(right, np.float32(0.5), ("x",), 1e3, ()) is None
     assert compare(1.0, np.float32(0.5), ("x",), 1e3, ()).message == "x is 1, expected 0.5."
+
+
+def test_what_stands_beside_float32_was_computed_in_it():
+    loss, row = 0.0739802, np.array([1.0, 2.0])
+    near = loss * (1 + 3e-6)
+    assert compare((near, row), (loss, row), ("loss", "row"), 1e3, ()).message.startswith("loss is")
+    assert compare((near, row.astype(np.float32)), (loss, row), ("loss", "row"), 1e3, ()) is None
+    assert compare(np.float32(near), loss, ("loss",), 1e3, ()) is None
+    endless = []
+    endless.append(endless)
+    assert compare(endless, loss, ("loss",), 1e3, ()).kind == "type"

@@ -1,9 +1,11 @@
 """Calling a learner's function: copies, limits, words instead of exceptions."""
 
+import signal
 import subprocess
 import sys
 import time
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -148,3 +150,11 @@ def test_a_long_warning_ends_with_a_word():
     outcome = run.call(lambda: warnings.warn("careful " * 100, stacklevel=1), (), 1)
     assert outcome.warned.endswith("careful ...")
     assert len(outcome.warned) <= 200
+
+
+def test_an_alarm_on_the_way_out_interrupts_nothing():
+    """Freeing what the interrupted code held can take longer than the clock's second round."""
+    leaving = SimpleNamespace(f_code=run.TimeLimit.__exit__.__code__)
+    run.TimeLimit(1.0).ring(signal.SIGALRM, leaving)
+    with pytest.raises(run.TimeLimitReached):
+        run.TimeLimit(1.0).ring(signal.SIGALRM, None)

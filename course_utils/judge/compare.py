@@ -111,14 +111,26 @@ def show(value: Any) -> str:
     return str(value)[:400]
 
 
-def allowed(condition: float, expected: Any, got: Any) -> float:
-    """The relative tolerance: `condition` times the eps of the coarser float type of the two, within [1e-6, 1e-3].
+def in_float32(value: Any) -> bool:
+    """Whether this is an array, tensor or NumPy number in float32, or a tuple or list that has one among its items."""
+    items = as_tuple(value)
+    torch = sys.modules.get("torch")
+    for one in (value,) if items is None else items:  # not deeper: a list can hold itself
+        if torch is not None and isinstance_exact(one, torch.Tensor):
+            if one.dtype == torch.float32:
+                return True
+        elif isinstance_exact(one, np.ndarray | np.generic) and one.dtype == np.float32:
+            return True
+    return False
 
-    So an answer that was computed in float32 is judged as float32. The lower bound leaves room for the guards against
-    zeros that are right ways of writing a formula, such as log(p + 1e-10), which change n terms by 1e-10 each; the
-    upper one keeps an ill-conditioned spec from accepting everything.
+
+def allowed(condition: float, single: bool) -> float:
+    """The relative tolerance: `condition` times the eps of float32 if `single`, else of float64, within [1e-6, 1e-3].
+
+    An answer that holds anything in float32 is judged as float32, the plain numbers beside it too. The lower bound
+    leaves room for the guards against zeros that are right ways of writing a formula, such as log(p + 1e-10), which
+    change n terms by 1e-10 each; the upper one keeps an ill-conditioned spec from accepting everything.
     """
-    single = any(isinstance(value, np.ndarray) and value.dtype == np.float32 for value in (expected, got))
     return min(max(condition * float(np.finfo(np.float32 if single else np.float64).eps), 1e-6), 1e-3)
 
 
@@ -131,12 +143,14 @@ def as_tuple(value: Any) -> tuple[Any, ...] | None:
 
 
 def compare(
-    got: Any, expected: Any, names: tuple[str, ...], condition: float, skip: tuple[str, ...]
+    got: Any, expected: Any, names: tuple[str, ...], condition: float, skip: tuple[str, ...], single: bool = False
 ) -> Difference | None:
     """The first difference between an output and the solution's, or None where there is none that rounding explains.
 
     Tuples are compared item by item, named by `names`; items named in `skip` are held to type, shape and dtype only.
+    `single`: something beside it was computed in float32.
     """
+    single = single or in_float32(got) or in_float32(expected)
     if isinstance(expected, tuple):
         items = as_tuple(got)
         if items is None or len(items) != len(expected):
@@ -144,7 +158,7 @@ def compare(
             count = "" if items is None else f" of {len(items)}"
             return Difference("type", f"Return {wanted}; yours returned {describe(got)}{count}.")
         pairs = zip(names, items, expected, strict=True)
-        differences = {name: compare(a, b, (name,), condition, skip) for name, a, b in pairs}
+        differences = {name: compare(a, b, (name,), condition, skip, single) for name, a, b in pairs}
         wrong = [name for name, difference in differences.items() if difference is not None]
         if not wrong:
             return None
@@ -163,7 +177,7 @@ def compare(
     return (
         _type_difference(name, got, expected)
         or _shape_difference(name, as_plain(got), as_plain(expected))
-        or _value_difference(name, as_plain(got), as_plain(expected), None if name in skip else condition)
+        or _value_difference(name, as_plain(got), as_plain(expected), None if name in skip else condition, single)
     )
 
 
@@ -239,7 +253,7 @@ def _shape_difference(name: str, got: Any, expected: Any) -> Difference | None:
     return Difference("shape", f"{name} must have shape {expected.shape}; yours has shape {got.shape}{hint}.")
 
 
-def _value_difference(name: str, got: Any, expected: Any, condition: float | None) -> Difference | None:
+def _value_difference(name: str, got: Any, expected: Any, condition: float | None, single: bool) -> Difference | None:
     """What differs in the numbers; with no `condition` they are free, but for NaN."""
     if isinstance(expected, str | bool) or expected is None:
         if got == expected or condition is None:
@@ -252,7 +266,7 @@ def _value_difference(name: str, got: Any, expected: Any, condition: float | Non
         return Difference("nan", f"{name} {patterns.nan_place(unexpected_nan)}.", show(expected), show(got))
     if condition is None:
         return _beyond(name, given, wanted)
-    tolerance = allowed(condition, expected, got)
+    tolerance = allowed(condition, single)
     wrong = differs(given, wanted, tolerance)
     if not wrong.any():
         return None
@@ -287,13 +301,14 @@ def differs(got: np.ndarray, expected: np.ndarray, tolerance: float) -> np.ndarr
     return ~(close & finite | same)
 
 
-def agree(got: Any, expected: Any, condition: float) -> bool:
+def agree(got: Any, expected: Any, condition: float, single: bool = False) -> bool:
     """Whether two plain outputs are the same up to rounding; used to recognise a known mistake."""
+    single = single or in_float32(got) or in_float32(expected)
     if isinstance(expected, tuple | list):
         got = as_tuple(got)
         if got is None or len(got) != len(expected):
             return False
-        return all(agree(a, b, condition) for a, b in zip(got, expected, strict=True))
+        return all(agree(a, b, condition, single) for a, b in zip(got, expected, strict=True))
     try:
         got, expected = as_plain(got), as_plain(expected)
     except Exception:
@@ -306,5 +321,5 @@ def agree(got: Any, expected: Any, condition: float) -> bool:
         return False
     if np.iscomplexobj(got):
         return bool(np.allclose(got, expected))
-    tolerance = allowed(condition, expected, got)
+    tolerance = allowed(condition, single)
     return not differs(np.asarray(got, np.float64), np.asarray(expected, np.float64), tolerance).any()
