@@ -580,8 +580,8 @@ check("outside-probabilities")
 # <details><summary>Answer</summary>
 #
 # Words rarely stand beside themselves. With one vector, $p(w \mid w)$ has the score $v_w^\top v_w$, a square, which is never
-# negative: the model can hardly say that a word does *not* stand beside itself. It is worse than that. The best scores, as C5 will show, are mostly negative, and a matrix of scores $V V^\top$
-# can't have only negative entries. Part E has the damage, measured on a world that is hard on one matrix.
+# negative: the model can hardly say that a word does *not* stand beside itself. It is worse than that. The best scores, as C5 will show, are mostly negative, and those of a single matrix, $V V^\top$,
+# can't be: all of them together sum to $\|\sum_w v_w\|^2$, which is at least 0. Part E has the damage, measured on a world that is hard on one matrix.
 #
 # </details>
 
@@ -1416,6 +1416,7 @@ def sparse_svd_vectors(M, d):
     return W[:, ::-1] * np.sqrt(S[::-1])
 
 
+# %%
 with_company = np.flatnonzero(X_all[:8000, :8000].sum(1) > 0)  # a word that always stands alone has no vector
 X_8000 = X_all[with_company][:, with_company]
 assert np.allclose(sparse_ppmi(X_all[:3000, :3000]).toarray(), M_3000)
@@ -1687,7 +1688,7 @@ assert max(abs(mean[name] - mean["right"]) for name in ("uniform noise", "noise 
 # %% [markdown]
 # - **Half the epochs**: hardly a difference in the loss, a clear one in what was learned.
 # - **Lost updates** end with a loss that nobody would notice, and more than half the answers gone.
-# - **One matrix for both roles** has a loss near the start's. Most of the best scores are negative (E5 prints the share), and a matrix $V V^\top$ can't have that. Part of the damage is built into this world, where the forms of a concept meet their opposites and hardly ever their like. On other text one matrix may do less harm.
+# - **One matrix for both roles** has a loss near the start's. Most of the best scores are negative (E5 prints the share), and those of $V V^\top$ can't be negative on average (B1). Part of the damage is built into this world, where the forms of a concept meet their opposites and hardly ever their like. On other text one matrix may do less harm.
 # - **No negatives**: the loss goes to 0, the best of all, and nothing is learned. Pushing everything together is perfect.
 # - **A window to one side** has half the pairs, and so half the steps: it belongs beside *half the epochs*, from which it does not differ clearly. With *twice* the epochs it has as many steps as the right trainer, and what still separates the two, about five hundredths, is due to the missing side. It is not more, for this world's sentences make both sides alike.
 # - **The noise**: uniform, ¾ or as frequent as words, the shares differ by less than 0.02. A small world can't show everything; C2 judges the distribution by itself.
@@ -2030,6 +2031,7 @@ def one_by_one(corpus, noise, V, U):
         U -= 0.05 * dU
 
 
+# %% tags=["nbval-ignore-output"]
 noise, zeros = noise_distribution(toy.counts), np.zeros((len(toy.words), 32))
 epoch_times = {"pair by pair": ([], []), "NumPy": ([], []), "torch": ([], [])}
 for n_sentences in (30, 100, 300, 1_000, 3_000):
@@ -2220,6 +2222,7 @@ def renew(word, n, own=True):
     return cosine(v, V_doc[word]), cosine(y, Y_8000[place_8000[word]]), *spent
 
 
+# %% tags=["nbval-ignore-output"]
 renewals = {f"{n} of its contexts": [renew(w, n) for w in renewed] for n in (5, 20, 100, 500)}
 renewals["control: 500 words from anywhere"] = [renew(w, 500, own=False) for w in renewed]
 for name, rows in renewals.items():
@@ -2276,8 +2279,8 @@ def go_on(V, U, sentences, counts, rng, lr, epochs):
     return V, U
 
 
-before = asked_by["V"]
-after = {}
+# %% tags=["nbval-ignore-output"]
+before, after = asked_by["V"], {}
 for name, sentences in {"300 new": news.sentences, "300 old": toy.sentences[:300]}.items():
     A, _ = go_on(V, U, sentences, toy.counts, np.random.default_rng(0), 0.05, 10)
     after[name] = metrics.analogy_share(toy_families.values(), A[: len(toy.words)])
