@@ -2308,8 +2308,8 @@ assert all(slow[name][:, 0].mean() > fast[name][:, 0].mean() for name in fast) a
 assert slow["300 new"][:, 1].mean() > 0.6 > slow["300 old"][:, 1].mean() + 0.3
 
 # %% [markdown]
-# What does harm, then, is a high rate on little text. Three hundred old sentences, drawn from the whole world, touch more words than three hundred about one couple, and harm more. Mixing 2,700 old ones in, a usual remedy against *forgetting*, makes it worse here: ten times as many steps, on an eighth of the world. At a lower rate, spread over more epochs, the
-# new words are learned as well and the old ones keep nearly all. Before a loss is put down to "forgetting", run the control with old data.
+# What does harm, then, is many steps on little text. Three hundred old sentences, drawn from all topics, harm more than three hundred about one couple; perhaps because they touch more words. Mixing 2,700 old ones in, a usual remedy against *forgetting*, makes it worse here: ten times as many steps, on an eighth of the old text. With the new sentences alone and
+# a lower rate, the new words are learned as well, and the old questions lose hardly anything. Before a loss is put down to "forgetting", run the control with old data.
 #
 # So the promise holds, with small print. A new word costs time in proportion to the *new* text only, and if the old vectors are left alone nothing is lost (though counting can do that too). Whoever goes on training should do it gently, and ask the old questions again.
 #
