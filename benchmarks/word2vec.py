@@ -1,6 +1,7 @@
-"""Measure notebook 02's trainers: on the toy world against wrong ones, on docstrings against gensim.
+"""Measure notebook 02's trainers: on the toy world against wrong ones and with more text, on docstrings against gensim.
 
-    python benchmarks/word2vec.py toy                     # 5 seeds of 7 trainers, some minutes
+    python benchmarks/word2vec.py toy                     # 5 seeds of 9 trainers, some minutes
+    python benchmarks/word2vec.py more-text               # 5 seeds of going on with new or old sentences, 3 minutes
     python benchmarks/word2vec.py docstrings              # 5 seeds of torch and gensim, ten minutes or more
     python benchmarks/word2vec.py docstrings --device cuda --method torch --out results/word2vec_gpu.json
 
@@ -140,6 +141,11 @@ def uniform_noise(own: dict[str, Any]) -> None:
     own["noise_distribution"] = lambda counts: np.full(len(counts), 1 / len(counts))
 
 
+def noise_as_frequent(own: dict[str, Any]) -> None:
+    """Every word is noise as often as it occurs, without the power 3/4."""
+    own["noise_distribution"] = lambda counts: counts / counts.sum()
+
+
 def unchanged(own: dict[str, Any]) -> None:
     """The solution's trainer."""
 
@@ -151,7 +157,9 @@ TRAINERS: dict[str, tuple[Callable[[dict[str, Any]], None], dict[str, Any]]] = {
     "one matrix for both roles": (one_matrix, {}),
     "no negatives": (no_negatives, {}),
     "window to one side": (one_sided, {}),
+    "one side, twice the epochs": (one_sided, {"epochs": 12}),  # as many steps as the right trainer
     "uniform noise": (uniform_noise, {}),
+    "noise as frequent as words": (noise_as_frequent, {}),
 }
 
 
@@ -192,6 +200,49 @@ def toy(
             print(f"{name:26} {runs[name][-1]}", flush=True)
     description = {"source_sha256": source_hash(TOY_PIECES), "machine": machine(1, "cpu", ("numpy", "scipy"))}
     write(out, description | {"trainers": runs})
+
+
+MORE_TEXT_PIECES = (*TOY_PIECES, "sentences_of_heirs", "go_on")
+GOING_ON = {"rate 0.05, 10 epochs": (0.05, 10), "rate 0.01, 30 epochs": (0.01, 30)}
+
+
+def run_more_text(seed: int) -> dict[str, Any]:
+    """Train on the world of a seed, then go on with 300 new sentences, with 300 old ones, or with both kinds."""
+    from course_utils import data
+
+    functions = notebook_functions()
+    world = data.toy_world(seed)
+    toy, rng = world.corpus, np.random.default_rng(seed + 100)
+    V, U, _ = functions["train"](toy.tokens, toy.starts, len(toy.words), rng)
+    old_rows = [row for family in world.questions.families.values() for row in family.tolist()]
+    heirs, n = [toy.index["king"], toy.index["queen"]], len(toy.words)
+    before, _, total = functions["analogy_accuracy"](old_rows, toy.words, V)
+    new = functions["sentences_of_heirs"](toy, "king", "queen", 300)
+    lot = rng.permutation(len(toy.sentences))
+    old, more = ([toy.sentences[i] for i in part] for part in (lot[:300], lot[300:3000]))
+    runs = {}
+    for setting, (lr, epochs) in GOING_ON.items():
+        for name, sentences in {"300 new": new, "300 old": old, "300 new, 2,700 old": new + more}.items():
+            A, _ = functions["go_on"](V, U, sentences, toy.counts, np.random.default_rng(seed), lr, epochs)
+            right = functions["analogy_accuracy"](old_rows, toy.words, A[:n])[0]
+            unit = A / np.linalg.norm(A, axis=1, keepdims=True)
+            likeness = (unit[n:] * unit[heirs]).sum(1).mean()  # emperor with king, empress with queen
+            runs[f"{name}, {setting}"] = {"old": right / total, "new": float(likeness)}
+    return {"seed": seed, "before": before / total, "runs": runs}
+
+
+@app.command()
+def more_text(
+    seeds: Annotated[int, typer.Option(help="Number of seeds of the world and the trainer.")] = 5,
+    out: Annotated[Path, typer.Option(help="File to write.")] = PROJECT / "results" / "word2vec_more_text.json",
+) -> None:
+    """Old questions right, and how like king a new emperor is, when a model has gone on with new or old sentences."""
+    found = []
+    for seed in range(seeds):
+        found.append(in_own_process(run_more_text, seed))
+        print(found[-1], flush=True)
+    description = {"source_sha256": source_hash(MORE_TEXT_PIECES), "machine": machine(1, "cpu", ("numpy", "scipy"))}
+    write(out, description | {"seeds": found})
 
 
 # ---------------------------------------------------------------- docstrings

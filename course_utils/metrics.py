@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import xlogy
+from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.neighbors import NearestNeighbors
 
@@ -173,6 +174,35 @@ def one_shot_accuracy(
         others = rng.choice(rows[first], n_way - 1, replace=False)
         won += bool((D[query, others] > D[query, right]).all())
     return won / n_trials
+
+
+def analogy_share(questions: Any, W: np.ndarray, *, unit: bool = True, exclude: bool = True) -> float:
+    """The share of analogy questions a : b :: c : d that vectors answer rightly, with parts of the formula left out.
+
+    `questions` are arrays (m, 4) of row numbers of W (n, d). Without `unit` rows keep their lengths; without `exclude`
+    a, b and c may be answers too.
+    """
+    W, hits = W / np.linalg.norm(W, axis=1, keepdims=True) if unit else W, []
+    for q in np.array_split(np.concatenate(list(questions)), 30):  # in parts, to save memory
+        scores = (W[q[:, 1]] - W[q[:, 0]] + W[q[:, 2]]) @ W.T
+        if exclude:
+            scores[np.arange(len(q))[:, None], q[:, :3]] = -np.inf
+        hits.append(scores.argmax(1) == q[:, 3])
+    return float(np.concatenate(hits).mean())
+
+
+def spearman(
+    x: np.ndarray, y: np.ndarray, rng: np.random.Generator, draws: int = 1000
+) -> tuple[float, tuple[float, float]]:
+    """Spearman's rho of x and y (n,), the correlation of their ranks, and its 95 % interval by the bootstrap.
+
+    The interval holds the middle 95 % of the correlations of `draws` samples of n pairs, drawn with replacement.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    samples = [np.arange(len(x)), *rng.integers(len(x), size=(draws, len(x)))]
+    rho = [np.corrcoef(rankdata(x[some]), rankdata(y[some]))[0, 1] for some in samples]
+    low, high = np.quantile(rho[1:], [0.025, 0.975])
+    return float(rho[0]), (float(low), float(high))
 
 
 def seconds(f: Callable[..., Any], *args: Any, repeats: int = 5) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from course_utils import data
-from course_utils.data import catalogue, corpora, sentences, toy, word_lists
+from course_utils.data import catalogue, corpora, sentences, text_task, toy, word_lists
 from course_utils.data.catalogue import DataFile
 from course_utils.data.corpus import Corpus, Questions
 from course_utils.errors import CourseError
@@ -280,3 +280,33 @@ def test_corpus_of_given_sentences():
     assert corpus.starts.tolist() == [0, 2, 5]
     assert corpus.counts.tolist() == [3, 1, 1]
     assert corpus.index == {"x": 0, "y": 1, "z": 2}
+
+
+# --- a corpus, asked --------------------------------------------------------------------------------------------
+
+
+def test_the_words_around_a_word_stay_in_its_sentences():
+    corpus = Corpus.of([np.array([1, 0, 2, 3]), np.array([4]), np.array([0, 0, 1])], list("abcde"))
+    assert corpus.around(0, 1).tolist() == [1, 2, 0, 0, 1]
+    assert corpus.around(0, 2).tolist() == [1, 2, 3, 0, 1, 0, 1]
+    assert corpus.around(4, 5).tolist() == []
+
+
+def test_a_concordance_has_the_word_in_the_middle():
+    corpus = Corpus.of([np.array([1, 0, 2]), np.array([2, 0])], ["mid", "left", "right"])
+    assert corpus.concordance("mid", 5, width=6) == ["  left  mid  right", " right  mid  "]
+    assert len(corpus.concordance("right", 1)) == 1
+
+
+def test_the_task_masks_the_packages_and_keeps_its_test_texts(monkeypatch):
+    packages = [name for name in text_task.PACKAGES for _ in range(4)]
+    texts = [f"{name} {'x' * 200 if i % 4 else ''}" for i, name in enumerate(packages)]  # one in four is too short
+    monkeypatch.setattr(text_task, "docstrings", lambda: corpora.Documents(texts, packages, packages))
+    task = data.package_task(["row", "numpy", "np", "from_numpy", "ipython"], np.random.default_rng(0), each=3)
+    assert task.words == ["row"]
+    assert [text.split()[0] for text in task.texts] == [task.classes[i] for i in task.label]
+    train, test = task.split(1, seed=0, n_test=2)
+    assert task.label[train].tolist() == list(range(8))
+    assert not set(train) & set(test)
+    assert np.array_equal(test, task.split(1, seed=0, n_test=2)[1])
+    assert not np.array_equal(test, task.split(1, seed=1, n_test=2)[1])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from sklearn.datasets import load_iris
 from sklearn.manifold import TSNE
 
@@ -214,3 +215,32 @@ def test_one_shot_examples_are_of_other_groups_and_of_the_query_only_once():
     assert metrics.one_shot_accuracy(D, identity, 3, 100, rng, group) == 1
     with pytest.raises(CourseError, match="7-way trials need 7 identities"):
         metrics.one_shot_accuracy(D, identity, 7, 100, rng, group)
+
+
+def test_spearman_is_that_of_scipy_and_its_interval_holds_it():
+    rng = np.random.default_rng(0)
+    x = rng.integers(20, size=200)
+    y = x + rng.normal(scale=10, size=200)
+    rho, (low, high) = metrics.spearman(x, y, rng)
+    assert np.isclose(rho, spearmanr(x, y).statistic)
+    assert low < rho < high < low + 0.3
+
+
+def test_analogy_share_is_that_of_a_loop():
+    W = np.random.default_rng(1).normal(size=(12, 2)) * np.linspace(1, 4, 12)[:, None]
+    questions = np.array([q for q in np.ndindex(12, 12, 12, 12) if len(set(q)) == 4 and sum(q) % 5 == 0])
+
+    def share(W, exclude):
+        right = 0
+        for a, b, c, d in questions:
+            scores = W @ (W[b] - W[a] + W[c])
+            if exclude:
+                scores[[a, b, c]] = -np.inf
+            right += scores.argmax() == d
+        return right / len(questions)
+
+    unit = W / np.linalg.norm(W, axis=1, keepdims=True)
+    halves = (questions[:100], questions[100:])
+    assert metrics.analogy_share(halves, W) == share(unit, exclude=True)
+    assert metrics.analogy_share(halves, W, exclude=False) == share(unit, exclude=False)
+    assert metrics.analogy_share(halves, W, unit=False) == share(W, exclude=True) != share(unit, exclude=True)

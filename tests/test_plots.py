@@ -47,6 +47,7 @@ PICTURES = {
     "picture_pairs": lambda Y, labels: plots.picture_pairs(images[:4], images[4:8], "abcd", title="T"),
     "distance_histograms": lambda Y, labels: plots.distance_histograms(*pairs, threshold=1.0, title="T"),
     "pair_decision": lambda Y, labels: plots.pair_decision(images[:2], 0.5, *pairs, 1.0, title="T"),
+    "pair_mask": lambda Y, labels: plots.pair_mask(np.eye(3, dtype=bool), "abc", "xyz", title="T"),
     "heatmaps": lambda Y, labels: plots.heatmaps({"P": P, "Q": P}, names=["a", "b", "c"], title="T"),
     "affinity_bells": lambda Y, labels: plots.affinity_bells(distances, {5: 0.1, 30: 0.3}, title="T"),
     "force_curves": lambda Y, labels: plots.force_curves(distances, {"SNE": distances}, title="T"),
@@ -145,6 +146,13 @@ def test_few_highlighted_words_keep_their_colour(kind):
         picture = plots.word_regions(Y, words, {"a": ["word7"]}, radius=3, highlight=["word7"])
     red, green, blue = np.array(Image.open(io.BytesIO(picture.png())).convert("RGB")).astype(int).reshape(-1, 3).T
     assert ((red > 150) & (green < 110) & (blue < 60)).sum() > 30
+
+
+def test_a_highlighted_word_without_room_keeps_its_coloured_dot():
+    Y = np.array([[0.0, 0], [0, 0], [1, 1]])
+    picture = plots.map_with_words(Y, ["one", "two", "far"], highlight=["one", "two"])
+    assert len(texts_of(picture, ["one", "two"])) == 1
+    assert picture.axes[0].collections[1].get_offsets().tolist() == [[0, 0], [0, 0]]
 
 
 def test_notes_stand_above_their_markers():

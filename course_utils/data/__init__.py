@@ -11,6 +11,7 @@ from course_utils.data.fetching import fetch
 from course_utils.data.measured import results
 from course_utils.data.pictures import Emoji, emoji, faces, lfw, split_identities
 from course_utils.data.sentences import corpus_of, docstring_corpus, sentences_of, text8
+from course_utils.data.text_task import TextTask, package_task
 from course_utils.data.toy import ToyWorld, toy_world
 from course_utils.data.word_lists import WordPairs, analogies, programming_analogies, simlex, wordsim
 
@@ -22,6 +23,7 @@ __all__ = [
     "Emoji",
     "GameStates",
     "Questions",
+    "TextTask",
     "ToyWorld",
     "WordPairs",
     "analogies",
@@ -39,6 +41,7 @@ __all__ = [
     "lfw",
     "mnist",
     "mnist_70k",
+    "package_task",
     "programming_analogies",
     "results",
     "sentences_of",

@@ -41,6 +41,27 @@ class Corpus:
         """Every sentence as an array of word numbers (views, not copies)."""
         return np.split(self.tokens, self.starts[1:-1])
 
+    def around(self, word: int, window: int) -> np.ndarray:
+        """All words at most `window` places from a word in its sentences, in the order of the corpus."""
+        places = np.flatnonzero(self.tokens == word)
+        sentence = np.searchsorted(self.starts, places, side="right") - 1
+        begin, end = self.starts[sentence][:, None], self.starts[sentence + 1][:, None]
+        near = places[:, None] + np.delete(np.arange(-window, window + 1), window)  # (m, 2 window)
+        return self.tokens[near[(near >= begin) & (near < end)]]
+
+    def concordance(self, word: str, n: int, width: int = 38) -> list[str]:
+        """n lines with the word in the middle and its sentence around it, evenly spread over the corpus."""
+        places = np.flatnonzero(self.tokens == self.index[word])
+        lines = []
+        for place in places[np.linspace(0, len(places) - 1, min(n, len(places))).astype(int)]:
+            i = int(np.searchsorted(self.starts, place, side="right")) - 1
+            before, after = (
+                " ".join(self.words[w] for w in self.tokens[first:last])
+                for first, last in ((self.starts[i], place), (place + 1, self.starts[i + 1]))
+            )
+            lines.append(f"{before[-width:]:>{width}}  {word}  {after[:width]}")
+        return lines
+
     def text(self, i: int) -> str:
         """Sentence i in words."""
         return " ".join(self.words[w] for w in self.tokens[self.starts[i] : self.starts[i + 1]])

@@ -16,6 +16,9 @@ The data:
     bars(heights, names, xlabel=, ylabel=)   bars with their heights
     matrix(P, classes=)                  a large matrix as a picture, rows sorted by class
 
+Text:
+    pair_mask(mask, centres, around, title=)   which words near a centre make pairs with it
+
 Pairs of pictures:
     picture_pairs(first, second, captions, title=)   one above the other
     distance_histograms(d, y, title=)    same and different pairs; threshold=
@@ -51,6 +54,7 @@ from course_utils.plots.maps import (
 )
 from course_utils.plots.pairs import distance_histograms, pair_decision, picture_pairs
 from course_utils.plots.runs import Watch, WatchTraining, cost_curve, scaling
+from course_utils.plots.text import pair_mask
 from course_utils.plots.theory import affinity_bells, crowding, curves, force_curves, heatmaps
 
 __all__ = [
@@ -71,6 +75,7 @@ __all__ = [
     "maps_side_by_side",
     "matrix",
     "pair_decision",
+    "pair_mask",
     "picture_pairs",
     "scaling",
     "scatter_map",

@@ -120,11 +120,14 @@ def map_with_words(
 ) -> Picture:
     """A map (n, 2) with as many words as fit without overlap; the rest are grey dots.
 
-    Words are placed in the given order, those in `highlight` first and in colour.
+    Words are placed in the given order, those in `highlight` first and in colour, as are their dots, also where
+    there is no room for the word.
     """
     figure = new_picture(height, title, alt, f"A map of {len(Y):,} words.")
     axes = figure.add_subplot()
     axes.scatter(Y[:, 0], Y[:, 1], s=4, color="#b4b8bd", linewidths=0)
+    marked = np.isin(words, list(highlight))
+    axes.scatter(Y[marked, 0], Y[marked, 1], s=26, color="#C04000", marker="D", linewidths=0)
     bare_map_axes(axes)
     _settle(figure)
     place_words(axes, Y, words, highlight, fontsize=7.0, gap=3.0)
