@@ -709,6 +709,15 @@ def test_of_duplicated_cells_the_last_one_above_its_check_counts(tmp_path):
     assert submission.remarks == (f"There are 4 cells of perplexity: code cell {number} counts.",)
 
 
+def test_an_answer_that_uses_the_course_s_own_code_is_named_for_a_person_to_decide(tmp_path):
+    plan = released()
+    assert remarks_on(plan, tmp_path) == ()
+    for own in ("metrics.recall_at_k", "course_utils.metrics"):
+        cell_of(plan, "perplexity")["source"] = f"def perplexity(P):\n    return {own}(P)\n"
+        (remark,) = remarks_on(plan, tmp_path)
+        assert remark == f"The answer to perplexity uses the course's own {own}: a person decides if it counts."
+
+
 def test_a_deleted_cell_is_named(tmp_path):
     plan = released()
     plan["cells"].remove(cell_of(plan, "perplexity"))
