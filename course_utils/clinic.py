@@ -13,7 +13,7 @@ Mined = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def choose_2(D: torch.Tensor, identity: torch.Tensor, generator: torch.Generator | None = None) -> Mined:
-    """Batch-hard without the mask of the negatives: the nearest "negative" may be anybody, the anchor itself included."""
+    """Batch-hard without the mask of the negatives: the nearest may be anybody, the anchor itself included."""
     rows = torch.arange(len(D), device=D.device)
     positive = (identity[:, None] == identity) & (rows[:, None] != rows)
     return rows, D.masked_fill(~positive, -torch.inf).argmax(1), D.argmin(1)
