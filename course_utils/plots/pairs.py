@@ -96,7 +96,7 @@ def siamese(first: np.ndarray, second: np.ndarray, *, title: str, alt: str | Non
     axes.text(9.5, 1.7, "$p(y = 1)$", **centred)
     axes.annotate("", (7.85, 1.7), (7.6, 1.7), arrowprops=arrow)
     axes.annotate("", (9.05, 1.7), (8.75, 1.7), arrowprops=arrow)
-    axes.set(xlim=(0, 10), ylim=(0, 3.4))
+    axes.set(xlim=(0, 10), ylim=(0, 3.4), xticks=[], yticks=[])
     return figure
 
 
