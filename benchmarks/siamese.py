@@ -1,6 +1,7 @@
 """Measure notebook 04's networks over seeds, against pixels, untrained networks and wrong ways of choosing triplets.
 
-    python benchmarks/siamese.py faces      # 10 splits by person, seven ways, about ten minutes
+    python benchmarks/siamese.py faces      # 10 splits by person, nine ways, about twelve minutes
+    python benchmarks/siamese.py faces --only random    # one way anew; what the file says of the others stays
     python benchmarks/siamese.py emoji      # 5 seeds of the notebook's training, about five minutes
     python benchmarks/siamese.py mining     # 5 seeds of four ways of choosing triplets at equal steps, ten minutes
     python benchmarks/siamese.py emoji --device cuda --P 128 --widths 64,128,256 --out results/siamese_gpu.json
@@ -142,24 +143,36 @@ def faces_run(own: dict[str, Any], method: str, seed: int) -> dict[str, Any]:
                 scores = head(E[i], E[j]).numpy()
             measured["eer_of_head"] = metrics.equal_error_rate(scores, (y_test[i] != y_test[j]).astype(int))
     elif method != "untrained":
-        mining, margin = ("random", 0.0) if method == "margin 0" else (method, 1.0)
+        mining, margin = ("random", 0.0) if method.startswith("margin 0") else (method, 1.0)
         history = own["train_triplets"](net, X_train, who, mining, seed=seed, device="cpu", margin=margin, **FACES)
         measured["history"] = rounded(history)
     return verification(own["embed"](net, X[test]).astype(float), y_test) | measured
 
 
-FACES_METHODS = ("pixels", "untrained", "head", "contrastive", "random", "semi-hard", "batch-hard", "margin 0")
+def others_of(out: Path, method: str) -> list[dict[str, Any]]:
+    """The runs of all other methods in a file; the same code on the same machine must have made them."""
+    stored = json.loads(out.read_text(encoding="utf-8"))
+    if (stored["source_sha256"], stored["machine"]) != (source_hash(), machine("cpu")):
+        raise typer.BadParameter(f"{out.name} is of other code or of another machine: measure all methods anew.")
+    return [run for run in stored["runs"] if run["method"] != method]
+
+
+FACES_METHODS = (
+    *("pixels", "untrained", "head", "contrastive", "random", "semi-hard", "batch-hard"),
+    *("margin 0", "margin 0, unit length"),
+)
 
 
 @app.command()
 def faces(
     splits: Annotated[int, typer.Option(help="Number of splits by person.")] = 10,
+    only: Annotated[str, typer.Option(help="The one method to measure; the file's other runs stay.")] = "",
     out: Annotated[Path, typer.Option(help="File to write.")] = PROJECT / "results" / "siamese_faces.json",
 ) -> None:
     """Equal error rate on ten people never seen, of pixels, pairs and triplets."""
-    functions, runs = own(), []
+    functions, runs = own(), others_of(out, only) if only else []
     for seed in range(splits):
-        for method in FACES_METHODS:
+        for method in [only] if only else FACES_METHODS:
             load, start = load_before(), time.perf_counter()
             run = {"method": method, "seed": seed, "load_before": load} | faces_run(functions, method, seed)
             runs.append(run | {"seconds": round(time.perf_counter() - start, 1)})

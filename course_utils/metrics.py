@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -206,10 +207,26 @@ def spearman(
 
 
 def seconds(f: Callable[..., Any], *args: Any, repeats: int = 5) -> float:
-    """The shortest of `repeats` times that f(*args) takes, in seconds; the shortest is the least disturbed."""
+    """The shortest of `repeats` times that f(*args) takes, in seconds; the shortest is the least disturbed.
+
+    A graphics card works on after a call has returned: where torch uses one, its work is waited for.
+    """
     times = []
     for _ in range(repeats):
+        wait_for_device()
         start = time.perf_counter()
         f(*args)
+        wait_for_device()
         times.append(time.perf_counter() - start)
     return min(times)
+
+
+def wait_for_device() -> None:
+    """Wait until CUDA or MPS has done what torch has asked of it; nothing where torch is not there or uses neither."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    elif torch.backends.mps.is_available():
+        torch.mps.synchronize()

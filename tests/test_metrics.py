@@ -79,6 +79,17 @@ def test_seconds_calls_with_the_arguments_and_returns_the_shortest():
     assert calls == [(1, 2)] * 3
 
 
+def test_seconds_waits_for_a_graphics_card(monkeypatch):
+    import torch
+
+    done = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: done.append("waited"))
+    metrics.seconds(lambda: done.append("called"), repeats=1)
+    assert done == ["waited", "called", "waited"]
+
+
 # --- verification: d distances of pairs, y 0 = same, 1 = different --------------------------------------------
 
 

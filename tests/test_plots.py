@@ -45,6 +45,13 @@ PICTURES = {
     "bars": lambda Y, labels: plots.bars([1, 2], ["a", "b"], xlabel="x", ylabel="y", title="T"),
     "matrix": lambda Y, labels: plots.matrix(P, classes=np.array([0, 0, 1]), title="T"),
     "picture_pairs": lambda Y, labels: plots.picture_pairs(images[:4], images[4:8], "abcd", title="T"),
+    "picture_table": lambda Y, labels: plots.picture_table(
+        images[:6].reshape(2, 3, 8, 8), "abc", ["def"] * 2, title="T"
+    ),
+    "siamese": lambda Y, labels: plots.siamese(*images[:2], title="T"),
+    "roc": lambda Y, labels: plots.roc({"a": (np.array([0, 0.01, 1]), np.array([0, 0.5, 1]))}, title="T"),
+    "strips": lambda Y, labels: plots.strips({"a": costs, "b": costs - 2}, xlabel="x", ylabel="y", title="T"),
+    "map_with_images, groups": lambda Y, labels: plots.map_with_images(Y, images, groups={"a": range(5)}, title="T"),
     "distance_histograms": lambda Y, labels: plots.distance_histograms(*pairs, threshold=1.0, title="T"),
     "pair_decision": lambda Y, labels: plots.pair_decision(images[:2], 0.5, *pairs, 1.0, title="T"),
     "pair_mask": lambda Y, labels: plots.pair_mask(np.eye(3, dtype=bool), "abc", "xyz", title="T"),

@@ -6,7 +6,7 @@ shows, for those who do not see it; else the title and a sentence made from what
 Maps, Y (n, 2):
     scatter_map(Y, labels)               coloured by class; names=, notes={text: place}
     value_map(Y, values, value_name=)    coloured by a number
-    map_with_images(Y, images, labels)   thumbnails that do not overlap, also framed by values=
+    map_with_images(Y, images, labels)   thumbnails that do not overlap, also framed by values= or groups=
     map_with_words(Y, words)             words that do not overlap; highlight=
     word_regions(Y, words, {heading: words}, radius=)   regions of such a map, from near
     maps_side_by_side(maps, labels, titles=)   small multiples
@@ -14,6 +14,7 @@ Maps, Y (n, 2):
 The data:
     image_row(images, captions)          pictures in one row, the first in a frame
     bars(heights, names, xlabel=, ylabel=)   bars with their heights
+    strips({name: values}, xlabel=, ylabel=)   a dot for each run, and the mean
     matrix(P, classes=)                  a large matrix as a picture, rows sorted by class
 
 Text:
@@ -21,6 +22,9 @@ Text:
 
 Pairs of pictures:
     picture_pairs(first, second, captions, title=)   one above the other
+    picture_table(pictures, headings, captions, title=)   rows and columns, e.g. of triplets
+    siamese(first, second, title=)       two pictures, one network
+    roc({name: (far, tar)}, title=)      true against false accepts
     distance_histograms(d, y, title=)    same and different pairs; threshold=
     pair_decision(pictures, distance, d, y, threshold, title=)   one pair among all
 
@@ -41,7 +45,7 @@ A run:
 
 from __future__ import annotations
 
-from course_utils.plots.data import bars, image_row, matrix
+from course_utils.plots.data import bars, image_row, matrix, strips
 from course_utils.plots.figure import Picture
 from course_utils.plots.grids import stencils
 from course_utils.plots.maps import (
@@ -52,7 +56,7 @@ from course_utils.plots.maps import (
     value_map,
     word_regions,
 )
-from course_utils.plots.pairs import distance_histograms, pair_decision, picture_pairs
+from course_utils.plots.pairs import distance_histograms, pair_decision, picture_pairs, picture_table, roc, siamese
 from course_utils.plots.runs import Watch, WatchTraining, cost_curve, scaling
 from course_utils.plots.text import pair_mask
 from course_utils.plots.theory import affinity_bells, crowding, curves, force_curves, heatmaps
@@ -77,9 +81,13 @@ __all__ = [
     "pair_decision",
     "pair_mask",
     "picture_pairs",
+    "picture_table",
+    "roc",
     "scaling",
     "scatter_map",
+    "siamese",
     "stencils",
+    "strips",
     "value_map",
     "word_regions",
 ]

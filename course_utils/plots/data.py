@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.colors import PowerNorm
 
-from course_utils.plots.figure import LINES, Picture, new_picture, styled
+from course_utils.plots.figure import GREY, LINES, Picture, new_picture, styled
 
 
 @styled
@@ -18,8 +18,9 @@ def image_row(
     *,
     title: str = "Some pictures",
     alt: str | None = None,
+    framed: bool = True,
 ) -> Picture:
-    """Pictures (m, h, w) or (m, h, w, 3) in one row, each with its caption below; the first one is framed."""
+    """Pictures (m, h, w) or (m, h, w, 3) in one row, each with its caption below; the first is `framed`."""
     m = len(images)
     side = min(8.6 / m, 1.5)
     shows = f"{m} pictures: {', '.join(map(str, captions))}." if captions is not None else f"{m} pictures."
@@ -27,7 +28,8 @@ def image_row(
     for i, axes in enumerate(figure.subplots(1, m, squeeze=False)[0]):
         axes.imshow(images[i], cmap="gray_r", interpolation="nearest")
         axes.set(xticks=[], yticks=[], xlabel="" if captions is None else str(captions[i]))
-        axes.spines[:].set(visible=True, color=LINES[1] if i == 0 else "#bdbdbd", linewidth=2.5 if i == 0 else 0.8)
+        marked = framed and i == 0
+        axes.spines[:].set(visible=True, color=LINES[1] if marked else "#bdbdbd", linewidth=2.5 if marked else 0.8)
     return figure
 
 
@@ -53,6 +55,35 @@ def bars(
     axes.set_xticks(range(len(written)), names)
     axes.tick_params(axis="x", length=0)
     axes.set(xlabel=xlabel, ylabel=ylabel)
+    return figure
+
+
+@styled
+def strips(
+    values: Mapping[str, np.ndarray],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str,
+    alt: str | None = None,
+) -> Picture:
+    """Columns of dots, one for each name and a dot for each run, with a bar at the mean; 0 is a line."""
+    means = [float(np.mean(ys)) for ys in values.values()]
+    written = ", ".join(f"{' '.join(name.split())} {mean:.3g}" for name, mean in zip(values, means, strict=True))
+    figure = new_picture(3.8, title, alt, f"Dots of {ylabel} by {xlabel}; means: {written}.")
+    axes = figure.add_subplot()
+    axes.axhline(0, color=GREY, linewidth=0.8, zorder=0)
+    for place, (ys, mean) in enumerate(zip(values.values(), means, strict=True)):
+        spread = np.linspace(-0.18, 0.18, len(ys)) if len(ys) > 1 else np.zeros(1)
+        axes.plot(
+            place + spread, ys, "o", color=LINES[0], alpha=0.7, markersize=5, label="one run" if not place else None
+        )
+        bar = {"color": LINES[1], "linewidth": 2.5, "label": "mean" if not place else None}
+        axes.plot([place - 0.3, place + 0.3], [mean, mean], **bar)
+    axes.set_xticks(range(len(values)), values)
+    axes.tick_params(axis="x", length=0)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 

@@ -131,7 +131,7 @@ def new_picture(height: float, title: str, alt: str | None, shows: str, width: f
     """An empty picture with a title; `alt` defaults to the title and what the kind of picture `shows`."""
     figure = Picture(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)  # so that texts can be measured before the picture is drawn
-    figure.alt = in_words(alt or f"{title}. {shows}")
+    figure.alt = in_words(alt or f"{title}{'' if title.endswith(('?', '!', '.')) else '.'} {shows}")
     figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", wrap=True)

@@ -13,6 +13,7 @@ from matplotlib.transforms import Bbox
 
 from course_utils.plots.figure import (
     GREY,
+    LINES,
     Picture,
     bare_map_axes,
     colours_and_markers,
@@ -78,6 +79,7 @@ def map_with_images(
     *,
     values: np.ndarray | None = None,
     value_name: str = "",
+    groups: Mapping[str, np.ndarray] | None = None,
     side: float = 0.25,
     title: str = "A map",
     alt: str | None = None,
@@ -86,7 +88,8 @@ def map_with_images(
     """A map (n, 2) with as many thumbnails as fit without overlap, over points coloured by label or value.
 
     `images` is (n, h, w), shown dark on light, or (n, h, w, 3) in colour with values in [0, 1].
-    With `values`, each thumbnail has a frame in its value's colour. `side` is a thumbnail's, in inches.
+    With `values`, each thumbnail has a frame in its value's colour. Of the `groups` {name: rows} every picture is
+    shown, also over another, in a frame of the group's colour. `side` is a thumbnail's, in inches.
     """
     figure = new_picture(height, title, alt, f"A map of {len(Y):,} points with thumbnails{_in_classes(labels)}.")
     axes = figure.add_subplot()
@@ -98,13 +101,25 @@ def map_with_images(
         figure.colorbar(drawn, ax=axes, label=value_name, shrink=0.8)
         frames = drawn.to_rgba(values)
     bare_map_axes(axes)
+    if groups:
+        handles = [
+            axes.plot([], [], "s", color=colour, label=name)[0] for name, colour in zip(groups, LINES, strict=False)
+        ]
+        figure.legend(handles, groups, loc="outside lower center", ncols=4)
     _settle(figure)
     zoom = 72 * side / max(images.shape[1:3])
     pixels = side * figure.dpi
-    for i in _apart(axes.transData.transform(Y), 1.15 * pixels, axes.bbox):
+
+    def thumbnail(i: int, colour: Any, width: float) -> None:
         picture = OffsetImage(images[i], zoom=zoom, cmap="gray_r", interpolation="nearest")
-        frame = {"edgecolor": frames[i], "linewidth": 0.6 if values is None else 1.8, "facecolor": "white"}
+        frame = {"edgecolor": colour, "linewidth": width, "facecolor": "white"}
         axes.add_artist(AnnotationBbox(picture, Y[i], pad=0.05, bboxprops=frame))
+
+    for i in _apart(axes.transData.transform(Y), 1.15 * pixels, axes.bbox):
+        thumbnail(i, frames[i], 0.6 if values is None else 1.8)
+    for rows, colour in zip((groups or {}).values(), LINES, strict=False):
+        for i in rows:
+            thumbnail(i, colour, 2.6)
     return figure
 
 
