@@ -74,12 +74,18 @@ def build(kind: Callable[..., Any], *args: Any, dtype: Any = None, **options: An
         ) from None
     except ValueError:  # no signature is known; the call itself will tell
         pass
-    net = kind(*args, **options)
+    no_init = "does not call `super().__init__()`, which must be the first line of `__init__`."
+    try:
+        net = kind(*args, **options)
+    except AttributeError as error:
+        if "before Module.__init__() call" in str(error):
+            raise Misfit(no_init) from None
+        raise
     if not issubclass(type(net), torch.nn.Module):
         raise Misfit(f"does not make a torch.nn.Module: its objects are of type {kind_name(net)}.")
     own = object.__getattribute__(net, "__dict__")
     if "_parameters" not in own:
-        raise Misfit("does not call `super().__init__()`, which must be the first line of `__init__`.")
+        raise Misfit(no_init)
     without = inspect.getattr_static(net, "forward") is torch.nn.Module.forward
     if without and type(net).__call__ is torch.nn.Module.__call__:
         raise Misfit("has no method `forward`, which says what the network computes.")

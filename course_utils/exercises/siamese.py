@@ -20,8 +20,10 @@ Args = tuple[Any, ...]
 
 
 def distance_cases(rng: np.random.Generator) -> list[Case]:
-    """By hand, equal pictures, as many pairs as dimensions, one pair."""
+    """By hand, equal and nearly equal pictures, as many pairs as dimensions, one pair."""
     same = rng.normal(size=(3, 4))
+    one, other = 10 * rng.normal(size=(2, 31, 4))
+    other[1:] = one[1:] + 1e-9 * rng.normal(size=(30, 4))  # |a|² + |b|² - 2 ab is then negative for some of them
     return [
         Case(
             "(0, 0) and (3, 4); (1, 1) and (1, 1)", (np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([[3.0, 4], [1, 1]]))
@@ -29,6 +31,7 @@ def distance_cases(rng: np.random.Generator) -> list[Case]:
         Case("five pairs in three dimensions", (rng.normal(size=(5, 3)), rng.normal(size=(5, 3)))),
         Case("as many pairs as dimensions", (rng.normal(size=(4, 4)), rng.normal(size=(4, 4)))),
         Case("equal pairs", (same, same.copy())),
+        Case("nearly equal pairs, and one that is far apart", (one, other)),
         Case("one pair of long vectors", (100 * rng.normal(size=(1, 9)), 100 * rng.normal(size=(1, 9)))),
     ]
 
@@ -60,11 +63,14 @@ def rates_cases(rng: np.random.Generator) -> list[Case]:
 
 
 def eer_cases(rng: np.random.Generator) -> list[Case]:
-    """By hand, all at one distance, apart, the wrong way round, and overlapping."""
+    """By hand, all at one distance, apart, the wrong way round, overlapping, crossing before the smallest distance."""
+    early = np.array([0.0, 0, 0, 1, 0, 0, 1]), np.array([0, 0, 0, 0, 1, 1, 1])
     return [
         Case("same at 1 and 3, different at 2, 4 and 5", (np.array([1.0, 2, 3, 4, 5]), np.array([0, 1, 0, 1, 1]))),
         Case("all pairs at one distance: 0.5", (np.full(7, 0.3), np.array([0, 0, 1, 1, 1, 0, 1]))),
         Case("perfectly apart: 0", (np.array([0.1, 0.9, 0.2, 1.5]), np.array([0, 1, 0, 1]))),
+        Case("distances 0 and 1: the lines cross before the smallest", early),
+        Case("the same, all less 5, as a head's scores may be", (early[0] - 5, early[1])),
         Case("the wrong way round: 1", (np.array([2.0, 0.5, 3.0, 0.7, 1.0]), np.array([0, 1, 0, 1, 1]))),
         Case("fifteen same and forty different pairs", pairs(rng, 15, 40, 0.5)),
         Case("thirty same and seven different pairs", pairs(rng, 30, 7, 0.4)),
@@ -79,12 +85,20 @@ def eer_cases(rng: np.random.Generator) -> list[Case]:
 
 
 def accepts_cases(rng: np.random.Generator) -> list[Case]:
-    """By hand, a rate that is met exactly, one that no threshold meets, ties between both kinds, limit 0."""
+    """By hand, rates that are met exactly and that no threshold meets, ties between both kinds, limit 0."""
     ties = np.append(rng.integers(1, 6, size=12), rng.integers(3, 9, size=16)).astype(float)
     return [
         Case(
             "same at 1, 3 and 5, different at 2 and 4, at most half",
             (np.array([1.0, 2, 3, 4, 5]), np.array([0, 1, 0, 1, 0]), 0.5),
+        ),
+        Case(
+            "same at 1, 3 and 5, different at 2, 4 and 6, at most half: one of three",
+            (np.arange(1.0, 7.0), np.array([0, 1, 0, 1, 0, 1]), 0.5),
+        ),
+        Case(
+            "one pair of each kind at 1, 2, 3 and 4, at most half",
+            (np.repeat([1.0, 2, 3, 4], 2), np.tile([0, 1], 4), 0.5),
         ),
         Case("forty pairs, at most one in ten", (*pairs(rng, 17, 23, 0.4), 0.1)),
         Case("no false accept at all", (*pairs(rng, 20, 9, 0.4), 0.0)),

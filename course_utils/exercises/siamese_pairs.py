@@ -28,12 +28,17 @@ def contrastive_cases(rng: np.random.Generator) -> list[Case]:
     """By hand, inside and outside the margin, distance 0 with both labels, several margins."""
     near, far, y = embedded_pairs(rng, 8, 4)
     equal = rng.normal(size=(4, 3))
+    some, other = rng.normal(size=(2, 6, 3))
+    other[[1, 4]] = some[[1, 4]]
+    other[2] = some[2] + 0.004 * (other[2] / np.linalg.norm(other[2]))
+    other[3] = some[3] + 0.4 * (other[3] / np.linalg.norm(other[3]))
     hand = np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([[0.6, 0.8], [0.3, 0.4]])
     return [
         Case("(0, 0) and (0.6, 0.8) same, (0, 0) and (0.3, 0.4) different, margin 1", (*hand, np.array([0, 1]), 1.0)),
         Case("eight pairs, margin 1", (near, far, y, 1.0)),
         Case("all different, some beyond the margin", (near, far, np.ones(8, dtype=int), 1.2)),
         Case("equal embeddings, with both labels", (equal, equal.copy(), np.array([0, 1, 1, 0]), 0.7)),
+        Case("six pairs, two of them equal and one nearly", (some, other, np.array([0, 1, 1, 1, 0, 0]), 1.3)),
         Case("as many pairs as dimensions, margin 2", (*embedded_pairs(rng, 5, 5, 0.7), 2.0)),
     ]
 
@@ -64,7 +69,7 @@ def net_state(rng: np.random.Generator, channels: int, rest: int, d: int, widths
 
 
 def net_cases(rng: np.random.Generator) -> list[Case]:
-    """One block and several, grey and colour, odd sizes, with and without unit length, all by default."""
+    """One block and several, grey and colour, odd sizes, with and without unit length, one picture, all by default."""
 
     def one(label: str, b: int, size: tuple[int, int, int], d: int, widths: tuple[int, ...], unit: bool) -> Case:
         channels, height, width = size
@@ -77,6 +82,7 @@ def net_cases(rng: np.random.Generator) -> list[Case]:
         one("two blocks, colour, 8 × 4", 4, (3, 8, 4), 3, (3, 5), True),
         one("two blocks, odd sizes: 9 × 7", 5, (1, 9, 7), 5, (4, 3), True),
         one("three blocks, 8 × 11, not of unit length", 2, (2, 8, 11), 4, (3, 2, 4), False),
+        one("a single picture", 1, (1, 8, 8), 3, (2,), True),
         one("made with three arguments only, 8 × 9", 3, (1, 8, 9), *DEFAULTS.values()),
     ]
 
@@ -92,17 +98,45 @@ def embed_and_differentiate(
     state: dict[str, Any],
     x: Any,
 ) -> tuple[Any, ...]:
-    """Embeddings in evaluation and in training mode, and in the former the gradient of the sum of their cubes.
+    """Embeddings in evaluation mode, twice, and in training mode; for the first the gradient of the sum of their cubes.
 
-    The last three arguments are given by name, as the notebook does; where all have their defaults they are left out.
+    d, widths and unit are given by name, as the notebook does; where all have their defaults they are left out. Colour
+    pictures lie in memory as `permute` leaves them, the channels last.
     """
+    import torch
+
     options = {"d": d, "widths": widths, "unit": unit}
     options = {} if options == DEFAULTS else options
     net = modules.build(Net, channels, height, width, dtype=x.dtype, **options).eval()
-    modules.load(net, state)
+    refuse_layers(net)
+    try:
+        modules.load(net, state)
+    except Misfit as misfit:
+        order = " The order is Conv2d, MaxPool2d, BatchNorm2d, ReLU for each width." if "`features" in str(misfit) else ""
+        raise Misfit(f"{misfit}{order}") from None
+    if channels > 1:
+        x = x.contiguous(memory_format=torch.channels_last)
     E = modules.output(net, x, shape=(len(x), d))
     gradients = modules.gradients((E**3).sum(), modules.parameters(net))
-    return E, modules.output(net.train(), x, shape=(len(x), d)), gradients["features.0.weight"]
+    again = modules.output(net, x, shape=(len(x), d))
+    return E, again, modules.output(net.train(), x, shape=(len(x), d)), gradients["features.0.weight"]
+
+
+def refuse_layers(net: Any) -> None:
+    """Raise Misfit where a new EmbeddingNet has a layer without a size, or one that has seen pictures already."""
+    import torch
+
+    for name, layer in torch.nn.Module.named_modules(net):
+        if isinstance(layer, torch.nn.modules.lazy.LazyModuleMixin):
+            raise Misfit(f"makes a lazy layer, `{name}`; compute its size from height and width.")
+        if isinstance(layer, torch.nn.modules.dropout._DropoutNd):
+            raise Misfit(f"has a dropout layer, `{name}`, which is not asked for: leave it out.")
+    for name, buffer in torch.nn.Module.named_buffers(net):
+        if name.endswith("running_mean") and buffer.any():
+            raise Misfit(
+                f"has taught `{name}` something before any picture: run a trial in `__init__` in evaluation mode, or "
+                "compute the sizes."
+            )
 
 
 def head_cases(rng: np.random.Generator) -> list[Case]:
@@ -122,35 +156,39 @@ def head_cases(rng: np.random.Generator) -> list[Case]:
 
 
 def score_both_ways(Head: type, d: int, state: dict[str, Any], E1: Any, E2: Any) -> tuple[Any, ...]:
-    """Scores, those of the exchanged pairs, and the gradient of the sum of squared scores for E1."""
+    """Scores, those of the exchanged pairs, those in training mode, and the gradients of the sum of squared scores."""
     head = modules.build(Head, d, dtype=E1.dtype).eval()
     modules.load(head, state)
-    E1 = E1.clone().requires_grad_()
+    E1, E2 = E1.clone().requires_grad_(), E2.clone().requires_grad_()
     scores = modules.output(head, E1, E2, shape=(len(E1),))
-    return (
-        scores,
-        modules.output(head, E2, E1, shape=(len(E1),)),
-        modules.gradients((scores**2).sum(), {"E1": E1})["E1"],
-    )
+    gradients = modules.gradients((scores**2).sum(), {"E1": E1, "E2": E2})
+    exchanged = modules.output(head, E2, E1, shape=(len(E1),))
+    return scores, exchanged, modules.output(head.train(), E1, E2, shape=(len(E1),)), *gradients.values()
 
 
 def module_cases(rng: np.random.Generator) -> list[Case]:
-    """The cases of the NumPy version as tensors, and pairs near each other but far from 0, where float32 is seen."""
+    """The cases of the NumPy version as tensors, one in float32, and pairs far from 0, where float32 is seen."""
     cases = contrastive_cases(rng)
+    single = (array.float() for array in map(tensor, embedded_pairs(rng, 6, 3)))
     near, also, y = embedded_pairs(rng, 8, 3, 0.3)
     far = Case("eight pairs far from 0", (1e4 + near, 1e4 + also, y, 1.0))
-    return [Case(c.label, (c.args[3], *(tensor(one) for one in c.args[:3]))) for c in (*cases, far)]
+    return [Case(c.label, (c.args[3], *(tensor(one) for one in c.args[:3]))) for c in (*cases, far)] + [
+        Case("float32: six pairs, margin 1", (1.0, *single))
+    ]
 
 
 def loss_and_gradients(Loss: type, margin: float, f1: Any, f2: Any, y: Any) -> tuple[Any, ...]:
-    """The loss, and its gradients with respect to both inputs. Raises Misfit where the module has parameters."""
-    criterion = modules.build(Loss, margin)
+    """The loss, its gradients, and the loss of a second call in evaluation mode; a margin of 1 is left out, by default.
+
+    Raises Misfit where the module has parameters.
+    """
+    criterion = modules.build(Loss, *([] if margin == 1 else [margin]))
     if modules.all_parameters(criterion):
         raise Misfit("must have no parameters, or training would change them: keep the margin as a plain number.")
     f1, f2 = f1.clone().requires_grad_(), f2.clone().requires_grad_()
     loss = modules.output(criterion, f1, f2, y, shape=())
     gradients = modules.gradients(loss, {"f1": f1, "f2": f2})
-    return loss, gradients["f1"], gradients["f2"]
+    return loss, modules.output(criterion.eval(), f1, f2, y, shape=()), gradients["f1"], gradients["f2"]
 
 
 # ---------------------------------------------------------------- properties
@@ -199,7 +237,8 @@ EXERCISES = (
         cases=net_cases,
         use=embed_and_differentiate,
         takes=("channels", "height", "width", "d", "widths", "unit", "state", "x"),
-        returns=("E", "E in training mode", "the gradient for the first convolution"),
+        returns=("E", "E of a second call", "E in training mode", "The gradient for the first convolution"),
+        time_limit=20.0,
         properties=(unit_length,),
         hints=(
             "Collect the layers in a list, four for each width, and keep the number of channels that the last "
@@ -222,7 +261,8 @@ EXERCISES = (
         cases=head_cases,
         use=score_both_ways,
         takes=("d", "state", "E1", "E2"),
-        returns=("scores", "scores of the exchanged pairs", "dC_dE1"),
+        returns=("scores", "scores of the exchanged pairs", "scores in training mode", "dC_dE1", "dC_dE2"),
+        time_limit=20.0,
         properties=(symmetric,),
         hints=(
             "`nn.Linear(d, 1)` of `(E1 - E2).abs()` gives (b, 1).",
@@ -240,6 +280,7 @@ EXERCISES = (
         cases=contrastive_cases,
         takes=("E1", "E2", "y", "margin"),
         returns=("loss", "dE1", "dE2"),
+        condition=1e11,  # as below, in torch
         properties=(loss_not_negative, opposite),
         requires=("pair-distances",),
         hints=(
@@ -261,7 +302,8 @@ EXERCISES = (
         cases=module_cases,
         use=loss_and_gradients,
         takes=("margin", "f1", "f2", "y"),
-        returns=("loss", "dL_df1", "dL_df2"),
+        returns=("loss", "loss of a second call", "dL_df1", "dL_df2"),
+        time_limit=20.0,
         condition=1e11,  # sqrt(D + 1e-12) is a right way to write it, and moves d = 0 by a millionth
         hints=(
             "The squares need no root: `D = ((f1 - f2) ** 2).sum(1)` serves the same pairs, and the root of it "

@@ -69,19 +69,26 @@ def pk_cases(rng: np.random.Generator) -> list[Case]:
         return SeededGenerator(int(rng.integers(2**31)))
 
     counts = rng.permutation(np.repeat([1, 2, 3, 7], 6))
-    unequal = np.repeat([4, 24], 150)
+    unequal = np.repeat([4, 40], 150)
     return [
         Case("four identities of exactly three, all of them", (classes(rng, (3, 3, 3, 3)), 4, 3, generator())),
         Case("identities of 1, 2, 3 and 7 pictures, P = 12, K = 3", (classes(rng, tuple(counts)), 12, 3, generator())),
         Case(
-            "300 identities of 4 or 24 pictures, P = 100, K = 4",
+            "300 identities of 4 or 40 pictures, P = 100, K = 4",
             (rng.permutation(np.repeat(np.arange(300), unequal)), 100, 4, generator()),
         ),
         Case(
             "80 identities of 30 pictures in a row, P = 60, K = 5",
             (np.repeat(rng.permutation(80), 30), 60, 5, generator()),
         ),
+        Case("80 identities of five pictures, P = 80, K = 4", (classes(rng, (5,) * 80), 80, 4, generator())),
     ]
+
+
+def draw_twice(pk_batch: Callable[..., Any], identity: Any, P: int, K: int, rng: SeededGenerator) -> tuple[Any, Any]:
+    """The rows, and those drawn from another generator in the same state."""
+    twin = SeededGenerator(rng.seed)
+    return pk_batch(identity, P, K, rng), pk_batch(identity, P, K, twin)
 
 
 def tensor(array: np.ndarray, dtype: str = "float64") -> Any:
@@ -155,8 +162,8 @@ def mask_cases(rng: np.random.Generator) -> list[Case]:
         Case("identities 5 5 8 8", (np.array([5, 5, 8, 8]),)),
         Case("mixed, of 1, 2, 3 and 4 pictures", (classes(rng, (1, 2, 3, 4)),)),
         Case("everybody the same", (np.zeros(4, dtype=int),)),
-        Case("everybody different", (rng.permutation(5),)),
-        Case("a P×K batch of 5 × 3", (np.repeat(rng.choice(50, 5, replace=False), 3),)),
+        Case("everybody different", (rng.permutation([0, 100, 256, 512, 1000]),)),
+        Case("a P×K batch of 5 × 3", (np.repeat(1000 + rng.choice(50, 5, replace=False), 3),)),
     ]
 
 
@@ -220,7 +227,7 @@ def all_cases(rng: np.random.Generator) -> list[Case]:
 
 
 def gradient_cases(rng: np.random.Generator) -> list[Case]:
-    """By hand, rows that occur once, rows that occur often, nothing active."""
+    """By hand, rows that occur once, often, never, nothing active, a kink, float32."""
 
     def rows(n: int, m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         three = np.array([rng.choice(n, 3, replace=False) for _ in range(m)])
@@ -240,6 +247,15 @@ def gradient_cases(rng: np.random.Generator) -> list[Case]:
             "all satisfied",
             (np.array([[0.0, 0], [0.1, 0], [5, 5]]), np.array([0, 1]), np.array([1, 0]), np.array([2, 2]), 0.5),
         ),
+        Case(
+            "a triplet exactly at the margin: loss 0, no gradient",
+            (np.array([[0.0, 0], [1, 0], [1, 1], [3, 0]]), np.array([0, 0]), np.array([1, 1]), np.array([2, 3]), 1.0),
+        ),
+        Case(
+            "a triplet that occurs twice, the last row in none",
+            (rng.normal(size=(7, 2)), np.array([0, 1, 2, 0]), np.array([1, 0, 3, 1]), np.array([4, 5, 4, 4]), 30.0),
+        ),
+        Case("float32: eight triplets of five rows", (rng.normal(size=(5, 3)).astype(np.float32), *rows(5, 8), 2.0)),
     ]
 
 
@@ -284,6 +300,7 @@ def dtype_kept(args: Args, got: Any, expected: Any) -> str | None:
 def is_batch(args: Args, got: Any, expected: Any) -> str | None:
     """P different identities with K different pictures each, side by side."""
     identity, P, K, _ = args
+    got, _ = got
     if got.min() < 0 or got.max() >= len(identity):
         return f"Return rows, whole numbers from 0 to {len(identity) - 1}; yours run from {got.min()} to {got.max()}."
     who = identity[got].reshape(P, K)
@@ -302,6 +319,7 @@ def is_batch(args: Args, got: Any, expected: Any) -> str | None:
 def drawn_evenly(args: Args, got: Any, expected: Any) -> str | None:
     """All identities that have enough pictures are equally likely, and so are the pictures of one."""
     identity, P, K, _ = args
+    got, _ = got
     different, inverse, counts = np.unique(identity, return_inverse=True, return_counts=True)
     able = counts[counts >= K]
     if len(able) >= 2 * P and np.ptp(able) > 0:
@@ -314,6 +332,17 @@ def drawn_evenly(args: Args, got: Any, expected: Any) -> str | None:
                 "should be "
                 f"among the larger ones, and {seen} are."
             )
+    if P >= 50 and (counts == K + 1).all():
+        place = np.empty(len(identity), dtype=int)
+        for which in range(len(different)):
+            place[inverse == which] = np.arange(K + 1)
+        left_out = np.bincount(K * (K + 1) // 2 - place[got].reshape(P, K).sum(1), minlength=K + 1)
+        often = left_out.argmax()
+        if left_out[often] > P / (K + 1) + SIGMAS * np.sqrt(P * K) / (K + 1):
+            return (
+                f"Every picture of an identity is equally likely; of the {K + 1} of each, number {often + 1} is left out "
+                f"{left_out[often]} times of {P}."
+            )
     if P * K >= 200 and counts.min() >= 5 * K:
         place = np.empty(len(identity))
         for which in range(len(different)):
@@ -325,6 +354,16 @@ def drawn_evenly(args: Args, got: Any, expected: Any) -> str | None:
         if np.ptp(ranks, axis=1).mean() < 0.75 * (K - 1) / (K + 1):
             return "The K pictures are drawn independently; yours lie close together among those of their identity."
     return None
+
+
+def from_rng_alone(args: Args, got: Any, expected: Any) -> str | None:
+    """Equal generators give equal batches."""
+    if np.array_equal(*got):
+        return None
+    return (
+        "A second generator in the same state gives other rows: draw everything from `rng`, nothing from np.random, "
+        "random or torch, and keep nothing from call to call."
+    )
 
 
 def is_distance(args: Args, got: Any, expected: Any) -> str | None:
@@ -409,10 +448,11 @@ EXERCISES = (
         minutes=12,
         cases=pk_cases,
         takes=("identity", "P", "K", "rng"),
-        returns=("rows",),
-        by_property=("rows",),
+        returns=("rows", "rows of an equal generator"),
+        by_property=("rows", "rows of an equal generator"),
         draws_from=("rng",),
-        properties=(is_batch, drawn_evenly),
+        use=draw_twice,
+        properties=(is_batch, drawn_evenly, from_rng_alone),
         hints=(
             "`np.unique(identity, return_counts=True)` says who there is and how many pictures of each.",
             "`rng.choice(..., P, replace=False)` among the identities with at least K; then K of the rows "

@@ -1143,8 +1143,8 @@ def _(E, a, p, n, margin):
 
 @known.mistake(
     "batch-gradient",
-    "float32",
-    "Your dE is in float32 and E is not, so digits are lost: `np.zeros_like(E)` has the dtype of E.",
+    "another dtype",
+    "Your dE has another dtype than E, and loses digits or takes twice the memory: `np.zeros_like(E)` has that of E.",
 )
 def _(E, a, p, n, margin):
     loss, dE = S.batch_gradient(E, a, p, n, margin)
