@@ -75,14 +75,15 @@ def net_cases(rng: np.random.Generator) -> list[Case]:
         channels, height, width = size
         shrink = 2 ** len(widths)
         state = net_state(rng, channels, (height // shrink) * (width // shrink), d, widths)
-        return Case(label, (*size, d, widths, unit, state, tensor(rng.normal(size=(b, *size)))))
+        x = tensor(rng.normal(size=(b, *size)))
+        return Case(label, (*size, d, widths, unit, state, x.float() if label.startswith("float32") else x))
 
     return [
         one("one block, grey, 4 × 4, not of unit length", 3, (1, 4, 4), 2, (2,), False),
         one("two blocks, colour, 8 × 4", 4, (3, 8, 4), 3, (3, 5), True),
         one("two blocks, odd sizes: 9 × 7", 5, (1, 9, 7), 5, (4, 3), True),
         one("three blocks, 8 × 11, not of unit length", 2, (2, 8, 11), 4, (3, 2, 4), False),
-        one("a single picture", 1, (1, 8, 8), 3, (2,), True),
+        one("float32: a single picture", 1, (1, 8, 8), 3, (2,), True),
         one("made with three arguments only, 8 × 9", 3, (1, 8, 9), *DEFAULTS.values()),
     ]
 
