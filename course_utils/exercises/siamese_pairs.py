@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -113,8 +114,8 @@ def embed_and_differentiate(
     try:
         modules.load(net, state)
     except Misfit as misfit:
-        order = " The order is Conv2d, MaxPool2d, BatchNorm2d, ReLU for each width." if "`features" in str(misfit) else ""
-        raise Misfit(f"{misfit}{order}") from None
+        order = " The order is Conv2d, MaxPool2d, BatchNorm2d, ReLU for each width, all side by side in one Sequential."
+        raise Misfit(f"{misfit}{order if re.match('has .*`features', str(misfit)) else ''}") from None
     if channels > 1:
         x = x.contiguous(memory_format=torch.channels_last)
     E = modules.output(net, x, shape=(len(x), d))

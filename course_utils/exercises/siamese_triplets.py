@@ -340,8 +340,8 @@ def drawn_evenly(args: Args, got: Any, expected: Any) -> str | None:
         often = left_out.argmax()
         if left_out[often] > P / (K + 1) + SIGMAS * np.sqrt(P * K) / (K + 1):
             return (
-                f"Every picture of an identity is equally likely; of the {K + 1} of each, number {often + 1} is left out "
-                f"{left_out[often]} times of {P}."
+                f"Every picture of an identity is equally likely; of the {K + 1} of each, number {often + 1} is left "
+                f"out {left_out[often]} times of {P}."
             )
     if P * K >= 200 and counts.min() >= 5 * K:
         place = np.empty(len(identity))

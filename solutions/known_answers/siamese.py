@@ -4,11 +4,13 @@ Never released. `course validate` proves that every mistake is caught and named,
 """
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import torch
 from scipy.optimize import brentq
 from scipy.spatial.distance import cdist
+from sklearn.metrics import roc_curve
 
 from course_utils import metrics
 from course_utils.authoring import KnownAnswers
@@ -65,6 +67,34 @@ def _(E1, E2):
 def _(E1, E2):
     with np.errstate(all="ignore"):
         return 1 - (E1 * E2).sum(1) / (np.linalg.norm(E1, axis=1) * np.linalg.norm(E2, axis=1))
+
+
+@known.mistake(
+    "pair-distances",
+    "torch's pairwise_distance",
+    "torch's pairwise_distance adds 0.000001 to every difference, so equal pictures are not at distance 0; give it eps=0.",
+)
+def _(E1, E2):
+    return torch.nn.functional.pairwise_distance(torch.from_numpy(E1), torch.from_numpy(E2)).numpy()
+
+
+@known.mistake(
+    "pair-distances",
+    "small number under the root",
+    "You add 0.000001 under the root, so equal pictures are not at distance 0; a distance needs no such guard.",
+)
+def _(E1, E2):
+    return np.sqrt(((E1 - E2) ** 2).sum(1) + 1e-6)
+
+
+@known.mistake(
+    "pair-distances",
+    "multiplied out",
+    "Multiplied out, |a|² + |b|² - 2 ab rounds to less than 0 for nearly equal pictures, and the root is nan: subtract first, then square.",
+)
+def _(E1, E2):
+    with np.errstate(all="ignore"):
+        return np.sqrt((E1**2).sum(1) + (E2**2).sum(1) - 2 * (E1 * E2).sum(1))
 
 
 @known.alternative("pair-distances", "norm")
@@ -149,6 +179,36 @@ def _(d, y, thresholds):
     accepted = d <= thresholds[:, None]
     with np.errstate(all="ignore"):
         return (accepted & (y == 1)).sum(1) / accepted.sum(1), (~accepted & (y == 0)).sum(1) / (~accepted).sum(1)
+
+
+@known.mistake(
+    "error-rates",
+    "thresholds sorted",
+    "You sort the thresholds; the rates come in the order in which the thresholds were given.",
+)
+def _(d, y, thresholds):
+    return S.error_rates(d, y, np.sort(thresholds))
+
+
+@known.mistake(
+    "error-rates",
+    "share of the accepted, or 0",
+    "You divide by the number of accepted pairs; FAR divides the accepted different pairs by all different pairs.",
+)
+def _(d, y, thresholds):
+    accepted = d <= thresholds[:, None]
+    far = (accepted & (y == 1)).sum(1) / np.maximum(accepted.sum(1), 1)
+    return far, (~accepted & (y == 0)).sum(1) / np.maximum((~accepted).sum(1), 1)
+
+
+@known.mistake(
+    "error-rates",
+    "true rejects for far",
+    "Your first rate is the share of different pairs that are rejected; far is the share that is *accepted*: 1 minus it.",
+)
+def _(d, y, thresholds):
+    far, frr = S.error_rates(d, y, thresholds)
+    return 1 - far, frr
 
 
 @known.alternative("error-rates", "loop over thresholds")
@@ -250,6 +310,91 @@ def _(d, y):
     return far[i - 1] + share * (far[i] - far[i - 1])
 
 
+def crossing(d, y, thresholds, at_first=None):
+    """The equal error rate on other thresholds; `at_first` of far and frr there if the first one is beyond the crossing."""
+    far, frr = S.error_rates(d, y, np.asarray(thresholds))
+    gap = far - frr
+    i = np.argmax(gap >= 0)
+    if i == 0 and at_first is not None:
+        return at_first(far[0], frr[0])
+    with np.errstate(all="ignore"):
+        share = gap[i - 1] / (gap[i - 1] - gap[i])
+        return far[i - 1] + share * (far[i] - far[i - 1])
+
+
+@known.mistake(
+    "equal-error-rate",
+    "-inf missing",
+    "You begin with the smallest distance; where the lines cross before it, i is 0 and i - 1 means the *last* threshold: put -inf first.",
+)
+def _(d, y):
+    return crossing(d, y, np.unique(d))
+
+
+@known.mistake(
+    "equal-error-rate",
+    "-inf missing, the mean instead",
+    "Where the lines cross before the smallest distance you take a mean; begin with -inf, where far = 0 and frr = 1, and interpolate there too.",
+)
+def _(d, y):
+    return crossing(d, y, np.unique(d), lambda far, frr: (far + frr) / 2)
+
+
+@known.mistake(
+    "equal-error-rate",
+    "-inf missing, one half instead",
+    "Where the lines cross before the smallest distance you answer 0.5, which holds for a constant d only: begin with -inf and interpolate.",
+)
+def _(d, y):
+    return crossing(d, y, np.unique(d), lambda far, frr: 0.5)
+
+
+@known.mistake(
+    "equal-error-rate",
+    "0 for -inf",
+    "You begin at the threshold 0; a distance may be 0, and a score below it: begin at -inf, where nothing is accepted.",
+)
+def _(d, y):
+    return crossing(d, y, np.append(0.0, np.unique(d)), lambda far, frr: far)
+
+
+@known.mistake(
+    "equal-error-rate",
+    "far at the nearest threshold",
+    "You take far where |far - frr| is smallest; there the two still differ: cross the lines between thresholds.",
+)
+def _(d, y):
+    far, frr = rates(d, y)
+    return far[np.nanargmin(np.abs(frr - far))]
+
+
+@known.mistake(
+    "equal-error-rate",
+    "equal distances one by one",
+    "Pairs at one distance are accepted one after the other, in the order of the rows; a threshold takes all of them: use np.unique(d).",
+)
+def _(d, y):
+    sorted_y = y[np.argsort(d, kind="stable")]
+    far = np.append(0, np.cumsum(sorted_y == 1) / (y == 1).sum())
+    gap = far - 1 + np.append(0, np.cumsum(sorted_y == 0) / (y == 0).sum())
+    i = np.argmax(gap >= 0)
+    share = gap[i - 1] / (gap[i - 1] - gap[i])
+    return far[i - 1] + share * (far[i] - far[i - 1])
+
+
+@known.alternative("equal-error-rate", "fractions")
+def _(d, y):
+    same, different = int((y == 0).sum()), int((y == 1).sum())
+    before = Fraction(0), Fraction(1)
+    for t in sorted(set(d.tolist())):
+        now = Fraction(int((d[y == 1] <= t).sum()), different), Fraction(int((d[y == 0] > t).sum()), same)
+        if now[0] >= now[1]:
+            share = (before[1] - before[0]) / (now[0] - before[0] - now[1] + before[1])
+            return float(before[0] + share * (now[0] - before[0]))
+        before = now
+    return None
+
+
 @known.alternative("equal-error-rate", "the same line read on frr")
 def _(d, y):
     far, frr = rates(d, y)
@@ -331,7 +476,7 @@ def _(d, y, limit):
 @known.mistake(
     "true-accepts",
     "one threshold too far",
-    "Your threshold lets in more than the limit: take the last one whose far is not above it (np.quantile does not promise that).",
+    "Your threshold lets in more than the limit: take the last one whose far is not above it.",
 )
 def _(d, y, limit):
     far, frr = rates(d, y)
@@ -358,6 +503,77 @@ def _(d, y, limit):
     thresholds = np.unique(d)
     far, tar = ((d[y == kind] < thresholds[:, None]).mean(1) for kind in (1, 0))
     return tar[far <= limit].max()
+
+
+def below(d, y, k):
+    """The share of same pairs that are nearer than the different pair number k, counted from 0."""
+    different = np.sort(d[y == 1])
+    return (d[y == 0] < different[k]).mean() if k < len(different) else 1.0
+
+
+@known.mistake(
+    "true-accepts",
+    "strictly fewer, 0 at limit 0",
+    "A rate equal to the limit is allowed, 0 at limit 0 too: far <= limit, not <.",
+)
+def _(d, y, limit):
+    far, frr = rates(d, y)
+    return (1 - frr)[far < limit].max(initial=0)
+
+
+@known.mistake(
+    "true-accepts",
+    "quantile as threshold",
+    "np.quantile interpolates between distances, so its threshold may let in more than the limit: go through thresholds that exist, and ask far.",
+)
+def _(d, y, limit):
+    return (d[y == 0] <= np.quantile(d[y == 1], limit)).mean()
+
+
+@known.mistake(
+    "true-accepts",
+    "limit over all pairs",
+    "You compare the limit with a share of *all* pairs; far is the share of the different ones.",
+)
+def _(d, y, limit):
+    accepted = d <= np.append(-np.inf, np.unique(d))[:, None]
+    return accepted[:, y == 0].mean(1)[(accepted & (y == 1)).mean(1) <= limit].max()
+
+
+@known.mistake(
+    "true-accepts",
+    "rounded up",
+    "You round limit × (number of different pairs) up or to the nearest, so one too many comes in; at most the limit means rounding down.",
+)
+def _(d, y, limit):
+    return below(d, y, int(np.ceil(limit * (y == 1).sum())))
+
+
+@known.mistake(
+    "true-accepts",
+    "thresholds at different pairs only",
+    "Your thresholds are the different pairs' distances; a same pair just below the next of these comes in as well: use all of d.",
+)
+def _(d, y, limit):
+    far, frr = S.error_rates(d, y, np.append(-np.inf, np.unique(d[y == 1])))
+    return (1 - frr)[far <= limit].max()
+
+
+@known.mistake(
+    "true-accepts",
+    "roc_curve leaves out thresholds",
+    "scikit-learn's roc_curve leaves out thresholds that lie on a straight line, perhaps the one you need: drop_intermediate=False.",
+)
+def _(d, y, limit):
+    far, tar, _ = roc_curve(y == 0, -d)
+    return tar[far <= limit].max()
+
+
+@known.alternative("true-accepts", "nearer than thresholds, infinity among them")
+def _(d, y, limit):
+    thresholds = np.append(np.unique(d), np.inf)[:, None]
+    far, tar = (d[y == 1] < thresholds).mean(1), (d[y == 0] < thresholds).mean(1)
+    return tar[far <= limit].max(initial=0)
 
 
 @known.alternative("true-accepts", "last threshold that is allowed")
@@ -478,6 +694,70 @@ def _(D, identity, group, k):
     return np.take_along_axis(same, order, 1).mean(1)[same.any(1)].mean()
 
 
+@known.mistake(
+    "recall-at-k",
+    "k ignored",
+    "You look at the first picture only; with k = 3 it is enough that fewer than three wrong ones come before the right one.",
+)
+def _(D, identity, group, k):
+    return recall(D, identity, group, 1)
+
+
+@known.mistake(
+    "recall-at-k",
+    "one counted too many",
+    "The right picture itself, or the query, counts among the wrong ones before it: count the gallery's wrong ones only, `gallery & ~same`.",
+)
+def _(D, identity, group, k):
+    gallery, same = group[:, None] != group, identity[:, None] == identity
+    right = np.where(gallery & same, D, np.inf).min(1)
+    return ((gallery & (right[:, None] >= D)).sum(1) < k)[(gallery & same).any(1)].mean()
+
+
+@known.mistake(
+    "recall-at-k",
+    "group left out for the right ones only",
+    "Wrong pictures of the query's own group count against it; its whole group is no part of the gallery, right or wrong.",
+)
+def _(D, identity, group, k):
+    gallery, same = group[:, None] != group, identity[:, None] == identity
+    right = np.where(gallery & same, D, np.inf).min(1)
+    return ((~same & (right[:, None] >= D)).sum(1) < k)[(gallery & same).any(1)].mean()
+
+
+@known.mistake(
+    "recall-at-k",
+    "group left out for the wrong ones only",
+    "Your nearest right picture may come from the query's own group; its whole group is no part of the gallery, right or wrong.",
+)
+def _(D, identity, group, k):
+    gallery, same = group[:, None] != group, identity[:, None] == identity
+    right = np.where(same & ~np.eye(len(D), dtype=bool), D, np.inf).min(1)
+    return ((gallery & ~same & (right[:, None] >= D)).sum(1) < k)[(gallery & same).any(1)].mean()
+
+
+@known.mistake(
+    "recall-at-k",
+    "farthest right one",
+    "You take the farthest right picture; found means that the *nearest* right one is among the first k.",
+)
+def _(D, identity, group, k):
+    gallery, same = group[:, None] != group, identity[:, None] == identity
+    right = np.where(gallery & same, D, -np.inf).max(1)
+    return ((gallery & ~same & (right[:, None] >= D)).sum(1) < k)[(gallery & same).any(1)].mean()
+
+
+@known.alternative("recall-at-k", "places among each query's sorted wrong ones")
+def _(D, identity, group, k):
+    found = []
+    for i in range(len(D)):
+        others, same = group != group[i], identity == identity[i]
+        if (others & same).any():
+            wrong = np.sort(D[i, others & ~same])
+            found.append(np.searchsorted(wrong, D[i, others & same].min(), side="right") < k)
+    return np.mean(found)
+
+
 @known.alternative("recall-at-k", "loop over the queries")
 def _(D, identity, group, k):
     found = []
@@ -570,6 +850,34 @@ def _(Q, S_, right):
             [[1 - q @ s / np.linalg.norm(q) / np.linalg.norm(s) for s in row] for q, row in zip(Q, S_, strict=True)]
         )
     return alone(D, right)
+
+
+@known.mistake(
+    "one-shot",
+    "first example taken as right",
+    "You take the first example as the right one; `right` says which it is: `D[np.arange(t), right]`.",
+)
+def _(Q, S_, right):
+    return alone(((Q[:, None] - S_) ** 2).sum(2), np.zeros_like(right))
+
+
+@known.mistake(
+    "one-shot",
+    "nearer than itself",
+    "You demand that the right one is nearer than all examples, itself included, so nobody ever wins: compare it with the others only.",
+)
+def _(Q, S_, right):
+    D = ((Q[:, None] - S_) ** 2).sum(2)
+    return (D[np.arange(len(D)), right][:, None] < D).all(1).mean()
+
+
+@known.mistake(
+    "one-shot",
+    "sum of absolute values",
+    "You sum |differences|; which one is nearest is asked by the Euclidean distance: square them.",
+)
+def _(Q, S_, right):
+    return alone(np.abs(Q[:, None] - S_).sum(2), right)
 
 
 @known.alternative("one-shot", "loop over the trials")

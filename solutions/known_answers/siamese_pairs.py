@@ -148,6 +148,100 @@ class _(S.EmbeddingNet):
         super().__init__(channels, height, width, d, widths, norm)
 
 
+@known.mistake(
+    "embedding-net",
+    "ReLU before BatchNorm",
+    "BatchNorm comes right after the pooling, and ReLU at the end of the block: Conv2d, MaxPool2d, BatchNorm2d, ReLU.",
+)
+class _(S.EmbeddingNet):
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        old = list(self.features)
+        self.features = nn.Sequential(*[old[4 * (i // 4) + (0, 1, 3, 2)[i % 4]] for i in range(len(old))])
+
+
+@known.mistake(
+    "embedding-net",
+    "view",
+    "`view` needs one order of memory: use `flatten(1)` or `reshape`.",
+)
+class _(S.EmbeddingNet):
+    def forward(self, x):
+        z = self.linear(self.features(x).view(len(x), -1))
+        return nn.functional.normalize(z) if self.unit else z
+
+
+@known.mistake(
+    "embedding-net",
+    "squeezed",
+    "`squeeze` takes away the batch's axis where the batch is a single picture: the output is (b, d), always.",
+)
+class _(S.EmbeddingNet):
+    def forward(self, x):
+        return super().forward(x).squeeze()
+
+
+@known.mistake(
+    "embedding-net",
+    "divided by the squared length",
+    "You divide by the squared length; the length is the root of the sum of squares.",
+)
+class _(S.EmbeddingNet):
+    def forward(self, x):
+        z = self.linear(self.features(x).flatten(1))
+        return z / (z**2).sum(1, keepdim=True) if self.unit else z
+
+
+@known.mistake(
+    "embedding-net",
+    "divided by the whole batch's length",
+    "You divide by the length of the whole batch; each row has a length of its own: `norm(dim=1, keepdim=True)`.",
+)
+class _(S.EmbeddingNet):
+    def forward(self, x):
+        z = self.linear(self.features(x).flatten(1))
+        return z / z.norm() if self.unit else z
+
+
+@known.mistake(
+    "embedding-net",
+    "length detached",
+    "The embeddings are right, but the length you divide by is cut off from the gradient: it depends on the weights too.",
+)
+class _(S.EmbeddingNet):
+    def forward(self, x):
+        z = self.linear(self.features(x).flatten(1))
+        return z / z.detach().norm(dim=1, keepdim=True) if self.unit else z
+
+
+@known.alternative("embedding-net", "sizes by a trial on the meta device")
+class _(nn.Module):
+    def __init__(self, channels, height, width, *, d=128, widths=(32, 64, 128), unit=True):
+        super().__init__()
+        with torch.device("meta"):
+            left = self.blocks(channels, widths)(torch.empty(2, channels, height, width))[0].numel()
+        self.features = self.blocks(channels, widths)
+        self.linear = nn.Linear(in_features=left, out_features=d, bias=True)
+        self.last = self.divide if unit else nn.Identity()
+
+    @staticmethod
+    def blocks(channels, widths):
+        found = nn.Sequential()
+        for w in widths:
+            found.extend(
+                [nn.Conv2d(channels, w, (3, 3), 1, 1), nn.MaxPool2d(2), nn.BatchNorm2d(w), nn.ReLU(inplace=True)]
+            )
+            channels = w
+        return found
+
+    @staticmethod
+    def divide(z):
+        return z * torch.rsqrt((z * z).sum(1, keepdim=True))
+
+    def forward(self, x):
+        return self.last(self.linear(self.features(x).flatten(-3)))
+
+
 @known.alternative("embedding-net", "modules added by name, shapes by a trial")
 class _(nn.Module):
     def __init__(self, channels, height, width, d=128, widths=(32, 64, 128), unit=True):
@@ -219,6 +313,23 @@ known.mistake(
 known.mistake("siamese-head", "sum for difference", "You use |E1 + E2|; the difference says how unlike the two are.")(
     head_with(lambda self, E1, E2: self.linear((E1 + E2).abs())[:, 0])
 )
+
+
+known.mistake(
+    "siamese-head",
+    "squeezed",
+    "`squeeze()` takes away the batch's axis too where there is a single pair: take `[:, 0]`, or `squeeze(1)`.",
+)(head_with(lambda self, E1, E2: self.linear((E1 - E2).abs()).squeeze()))
+known.mistake(
+    "siamese-head",
+    "root of the square",
+    "The root of a square has no slope at 0, so equal entries give nan as gradient: `.abs()` has none of that trouble.",
+)(head_with(lambda self, E1, E2: self.linear(((E1 - E2) ** 2).sqrt())[:, 0]))
+known.mistake(
+    "siamese-head",
+    "absolute value at the end",
+    "You take the absolute value of the score; |E1 - E2| is taken entry by entry, before the linear map.",
+)(head_with(lambda self, E1, E2: (self.linear(E1) - self.linear(E2)).abs()[:, 0]))
 
 
 @known.alternative("siamese-head", "squeeze, maximum minus minimum")
@@ -359,6 +470,124 @@ def _(E1, E2, y, margin):
     return loss, pulled[1], pulled[2]
 
 
+@known.mistake(
+    "contrastive-loss",
+    "margin squared minus squared distance",
+    "You compare margin² with d²; the loss squares the difference, max(margin - d, 0)², which is something else.",
+)
+def _(E1, E2, y, margin):
+    return contrastive(E1, E2, y, margin, far=lambda d: (np.maximum(margin**2 - d**2, 0) / 2, -d * (d < margin)))
+
+
+@known.mistake(
+    "contrastive-loss",
+    "mean of each kind apart",
+    "You average the same and the different pairs apart; the loss is one mean over all b pairs.",
+)
+def _(E1, E2, y, margin):
+    counts = np.bincount(y, minlength=2)[y]
+    same, different = (y == 0) / counts, (y == 1) / counts
+    d = S.pair_distances(E1, E2)
+    short = np.maximum(margin - d, 0)
+    dE1 = (same - different * short / np.where(d > 0, d, 1))[:, None] * (E1 - E2)
+    return (same * d**2 + different * short**2).sum() / 2, dE1, -dE1
+
+
+@known.mistake(
+    "contrastive-loss",
+    "mean over the active pairs",
+    "You average over the pairs that still pull or push; the mean goes over all b pairs.",
+)
+def _(E1, E2, y, margin):
+    loss, dE1, dE2 = S.contrastive_loss(E1, E2, y, margin)
+    d = S.pair_distances(E1, E2)
+    factor = len(y) / max((np.where(y == 1, np.maximum(margin - d, 0), d) > 0).sum(), 1)
+    return factor * loss, factor * dE1, factor * dE2
+
+
+@known.mistake(
+    "contrastive-loss",
+    "pairs at distance 0 left out",
+    "Pairs at distance 0 are left out, and the gradient is divided by the number of the others; they count in b too.",
+)
+def _(E1, E2, y, margin):
+    loss, dE1, dE2 = S.contrastive_loss(E1, E2, y, margin)
+    factor = len(y) / max((S.pair_distances(E1, E2) > 0).sum(), 1)
+    return loss, factor * dE1, factor * dE2
+
+
+@known.mistake(
+    "contrastive-loss",
+    "small number under the root",
+    "The 0.000001 that you add under the root moves distance 0 by a thousandth; where d = 0, divide by 1 instead.",
+)
+def _(E1, E2, y, margin):
+    d = np.sqrt(((E1 - E2) ** 2).sum(1) + 1e-6)
+    short = np.maximum(margin - d, 0)
+    dE1 = ((1 - y) - y * short / d)[:, None] * (E1 - E2) / len(y)
+    return ((1 - y) * d**2 + y * short**2).mean() / 2, dE1, -dE1
+
+
+@known.mistake(
+    "contrastive-loss",
+    "square missing in the loss",
+    "The gradients are right, but in the loss max(margin - d, 0) is not squared.",
+)
+def _(E1, E2, y, margin):
+    _, dE1, dE2 = S.contrastive_loss(E1, E2, y, margin)
+    d = S.pair_distances(E1, E2)
+    return ((1 - y) * d**2 + y * np.maximum(margin - d, 0)).mean() / 2, dE1, dE2
+
+
+@known.mistake(
+    "contrastive-loss",
+    "d for d²",
+    "The gradients are right, but in the loss of the same pairs d is not squared.",
+)
+def _(E1, E2, y, margin):
+    _, dE1, dE2 = S.contrastive_loss(E1, E2, y, margin)
+    d = S.pair_distances(E1, E2)
+    return ((1 - y) * d + y * np.maximum(margin - d, 0) ** 2).mean() / 2, dE1, dE2
+
+
+@known.mistake(
+    "contrastive-loss",
+    "margin fixed at 1",
+    "The argument margin is not used: yours is always 1.",
+)
+def _(E1, E2, y, margin):
+    return S.contrastive_loss(E1, E2, y, 1.0)
+
+
+@known.mistake(
+    "contrastive-loss",
+    "gradient without ½",
+    "The gradient of d²/2 is the difference itself; yours is twice that for the same pairs.",
+)
+def _(E1, E2, y, margin):
+    loss, dE1, dE2 = S.contrastive_loss(E1, E2, y, margin)
+    return loss, (2 - y)[:, None] * dE1, (2 - y)[:, None] * dE2
+
+
+@known.mistake(
+    "contrastive-loss",
+    "½ missing in the loss",
+    "The gradients are right, but the loss lacks the factor ½.",
+)
+def _(E1, E2, y, margin):
+    loss, dE1, dE2 = S.contrastive_loss(E1, E2, y, margin)
+    return 2 * loss, dE1, dE2
+
+
+@known.alternative("contrastive-loss", "a tiny number under the root")
+def _(E1, E2, y, margin):
+    difference = E1 - E2
+    d = np.sqrt((difference**2).sum(1) + 1e-12)
+    short = np.maximum(margin - d, 0)
+    dE1 = ((1 - y) - y * short / d)[:, None] * difference / len(y)
+    return ((1 - y) * d**2 + y * short**2).mean() / 2, dE1, -dE1
+
+
 @known.alternative("contrastive-loss", "loop over the pairs")
 def _(E1, E2, y, margin):
     loss, dE1 = 0.0, np.zeros_like(E1)
@@ -424,6 +653,16 @@ def criterion(compute):
 def distance(f1, f2):
     """The distance, with gradient 0 at 0."""
     return (f1 - f2).norm(dim=1)
+
+
+def kinds(squares, d, y, margin):
+    """Twice the loss of each pair from its squared distance, for the same ones, and its distance, for the others."""
+    return (1 - y) * squares + y * (margin - d).clamp(min=0) ** 2
+
+
+def losses(f1, f2, y, margin):
+    """The loss of each pair."""
+    return kinds(distance(f1, f2) ** 2, distance(f1, f2), y, margin) / 2
 
 
 known.mistake(
@@ -550,6 +789,92 @@ known.mistake(
         )
     )
 )
+
+
+known.mistake(
+    "contrastive-module",
+    "margin squared minus squared distance",
+    "You compare margin² with d²; the loss squares the difference, max(margin - d, 0)², which is something else.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: (
+            ((1 - y) * distance(f1, f2) ** 2 + y * (margin**2 - distance(f1, f2) ** 2).clamp(min=0)).mean() / 2
+        )
+    )
+)
+known.mistake(
+    "contrastive-module",
+    "mean of each kind apart",
+    "You average the same and the different pairs apart (nan where one kind is missing); the loss is one mean over all b pairs.",
+)(criterion(lambda f1, f2, y, margin: sum(losses(f1, f2, y, margin)[y == kind].mean() for kind in (0, 1))))
+known.mistake(
+    "contrastive-module",
+    "mean over the active pairs",
+    "You average over the pairs that still pull or push; the mean goes over all b pairs.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: losses(f1, f2, y, margin).sum() / (losses(f1, f2, y, margin) > 0).sum().clamp(min=1)
+    )
+)
+known.mistake(
+    "contrastive-module",
+    "a millionth under the root",
+    "The 0.000001 that you add under the root moves distance 0 by a thousandth: add less, or let the root not see the 0.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: (
+            kinds(((f1 - f2) ** 2).sum(1), (((f1 - f2) ** 2).sum(1) + 1e-6).sqrt(), y, margin).mean() / 2
+        )
+    )
+)
+known.mistake(
+    "contrastive-module",
+    "d for d²",
+    "In the loss of the same pairs d is not squared.",
+)(criterion(lambda f1, f2, y, margin: kinds(distance(f1, f2), distance(f1, f2), y, margin).mean() / 2))
+
+
+@known.mistake(
+    "contrastive-module",
+    "another margin by default",
+    "Made without an argument, your margin is not 1: write `margin=1.0` in `__init__`, as it was given.",
+)
+class _(S.ContrastiveLoss):
+    def __init__(self, margin=0.5):
+        super().__init__(margin)
+
+
+@known.mistake(
+    "contrastive-module",
+    "summed from call to call",
+    "Your module adds each loss to those of earlier calls; forget them, or the gradient is that of all batches so far.",
+)
+class _(S.ContrastiveLoss):
+    total = 0.0
+
+    def forward(self, f1, f2, y):
+        self.total = self.total + super().forward(f1, f2, y)
+        return self.total
+
+
+class ByHand(torch.autograd.Function):
+    """The contrastive loss with the gradient of contrastive_loss."""
+
+    @staticmethod
+    def forward(ctx, f1, f2, y, margin):
+        difference = f1 - f2
+        d = difference.norm(dim=1)
+        short = (margin - d).clamp(min=0)
+        ctx.save_for_backward(((1 - y) - y * short / torch.where(d > 0, d, 1))[:, None] * difference / len(y))
+        return ((1 - y) * d**2 + y * short**2).mean() / 2
+
+    @staticmethod
+    def backward(ctx, outer):
+        (gradient,) = ctx.saved_tensors
+        return outer * gradient, -outer * gradient, None, None
+
+
+known.alternative("contrastive-module", "its gradient written by hand")(criterion(ByHand.apply))
 
 
 known.alternative("contrastive-module", "torch's norm, whose gradient at 0 is 0")(

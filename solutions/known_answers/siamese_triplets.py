@@ -83,6 +83,53 @@ def _(A, P, N, margin):
     return np.maximum(gaps(A, P, N), 0)
 
 
+@known.mistake(
+    "triplet-losses",
+    "torch's triplet_margin_loss",
+    "torch's triplet_margin_loss takes distances, not squared ones, and adds 0.000001 to every difference; this loss has squared distances.",
+)
+def _(A, P, N, margin):
+    return torch.nn.functional.triplet_margin_loss(
+        *map(torch.from_numpy, (A, P, N)), margin=margin, reduction="none"
+    ).numpy()
+
+
+@known.mistake(
+    "triplet-losses",
+    "averaged",
+    "This is the mean over the triplets; return the loss of each, (m,).",
+)
+def _(A, P, N, margin):
+    return S.triplet_losses(A, P, N, margin).mean()
+
+
+@known.mistake(
+    "triplet-losses",
+    "maximum before the margin",
+    "The margin is added after the maximum, so every triplet costs at least the margin: add it inside, max(... + margin, 0).",
+)
+def _(A, P, N, margin):
+    return np.maximum(gaps(A, P, N), 0) + margin
+
+
+@known.mistake(
+    "triplet-losses",
+    "margin fixed at 1",
+    "The argument margin is not used: yours is always 1.",
+)
+def _(A, P, N, margin):
+    return S.triplet_losses(A, P, N, 1.0)
+
+
+@known.mistake(
+    "triplet-losses",
+    "wrong axis",
+    "You sum over the triplets instead of the dimensions: sum along axis 1, which leaves (m,).",
+)
+def _(A, P, N, margin):
+    return np.maximum(((A - P) ** 2).sum(0) - ((A - N) ** 2).sum(0) + margin, 0)
+
+
 @known.alternative("triplet-losses", "loop")
 def _(A, P, N, margin):
     return np.array([max((a - p) @ (a - p) - (a - n) @ (a - n) + margin, 0.0) for a, p, n in zip(A, P, N, strict=True)])
@@ -170,6 +217,36 @@ def _(A, P, N, margin):
 def _(A, P, N, margin):
     active = (gaps(A, P, N) + margin >= 0)[:, None]
     return 2 * (N - P) * active, 2 * (P - A) * active, 2 * (A - N) * active
+
+
+@known.mistake(
+    "triplet-gradients",
+    "mask from distances not squared",
+    "Which triplets lose you decide by distances; the loss compares *squared* distances: ask triplet_losses.",
+)
+def _(A, P, N, margin):
+    active = (np.linalg.norm(A - P, axis=1) - np.linalg.norm(A - N, axis=1) + margin > 0)[:, None]
+    return 2 * (N - P) * active, 2 * (P - A) * active, 2 * (A - N) * active
+
+
+@known.mistake(
+    "triplet-gradients",
+    "mask without margin",
+    "Which triplets lose you decide without the margin; a negative that is farther by less than the margin still costs.",
+)
+def _(A, P, N, margin):
+    active = (gaps(A, P, N) > 0)[:, None]
+    return 2 * (N - P) * active, 2 * (P - A) * active, 2 * (A - N) * active
+
+
+@known.mistake(
+    "triplet-gradients",
+    "dA with the wrong sign",
+    "dA has the wrong sign: 2(A - P) - 2(A - N) is 2(N - P).",
+)
+def _(A, P, N, margin):
+    dA, dP, dN = S.triplet_gradients(A, P, N, margin)
+    return -dA, dP, dN
 
 
 @known.alternative("triplet-gradients", "loop, from the two distances")
@@ -312,6 +389,33 @@ def _(identity, P, K, rng):
         return rows[start : start + K]
 
     return batch_of(identity, P, K, rng, pick=in_a_row)
+
+
+@known.mistake(
+    "pk-batch",
+    "more than K",
+    "Only identities with more than K pictures are drawn; K are enough: counts >= K.",
+)
+def _(identity, P, K, rng):
+    return batch_of(
+        identity, P, K, rng, who=lambda different, counts: rng.choice(different[counts > K], P, replace=False)
+    )
+
+
+@known.mistake(
+    "pk-batch",
+    "places for identities",
+    "You take the places in the list of different identities for the identities themselves; identities are arbitrary numbers: `who[...]`.",
+)
+def _(identity, P, K, rng):
+    return batch_of(
+        identity, P, K, rng, who=lambda different, counts: rng.choice(np.flatnonzero(counts >= K), P, replace=False)
+    )
+
+
+@known.alternative("pk-batch", "a generator seeded by rng")
+def _(identity, P, K, rng):
+    return S.pk_batch(identity, P, K, np.random.default_rng(rng.integers(2**31)))
 
 
 @known.alternative("pk-batch", "the pictures of each identity in rising order")
@@ -578,6 +682,48 @@ def _(D, identity, margin):
     return share_of(D, identity, -margin) if margin else share_of(D, identity, -0.5)
 
 
+@known.mistake(
+    "satisfied-share",
+    "negative is not positive",
+    "Your negatives are all that are not positive, so the anchor is its own negative, at distance 0; use the second mask.",
+)
+def _(D, identity, margin):
+    return share_of(D, identity, margin, negative=~S.pair_masks(identity)[0])
+
+
+@known.mistake(
+    "satisfied-share",
+    "half of the pairs",
+    "Only pairs with a < p are counted; (a, p) and (p, a) have different anchors, and both count.",
+)
+def _(D, identity, margin):
+    return share_of(D, identity, margin, positive=np.triu(S.pair_masks(identity)[0]))
+
+
+@known.mistake(
+    "satisfied-share",
+    "mean of the anchors' means",
+    "You average each anchor's share, so triplets weigh differently; the share is of all valid triplets together.",
+)
+def _(D, identity, margin):
+    positive, negative = S.pair_masks(identity)
+    shares = [
+        (D[a, p][:, None] + margin <= D[a, n]).mean()
+        for a, (p, n) in enumerate(zip(positive, negative, strict=True))
+        if p.any()
+    ]
+    return np.mean(shares)
+
+
+@known.mistake(
+    "satisfied-share",
+    "distances squared",
+    "You square D; its entries are used as they are: D[a, p] + margin <= D[a, n].",
+)
+def _(D, identity, margin):
+    return share_of(D**2, identity, margin)
+
+
 @known.alternative("satisfied-share", "loops")
 def _(D, identity, margin):
     found = []
@@ -699,6 +845,57 @@ def _(D, identity):
 def _(D, identity):
     a, p, n = S.batch_hard(D, identity)
     return a, n, p
+
+
+@known.mistake(
+    "batch-hard",
+    "0 as filler",
+    "You put 0 in the place of what is no positive; where all positives are at distance 0 as well, anybody wins: put -inf there.",
+)
+def _(D, identity):
+    positive, _ = S.pair_masks(identity)
+    a, _, n = S.batch_hard(D, identity)
+    return a, np.where(positive, D, 0).argmax(1), n
+
+
+@known.mistake(
+    "batch-hard",
+    "one triplet for each pair",
+    "There is one triplet for every pair of anchor and positive here; one for each anchor is asked for, with its farthest positive.",
+)
+def _(D, identity):
+    a, p = np.nonzero(S.pair_masks(identity)[0])
+    return a, p, S.batch_hard(D, identity)[2][a]
+
+
+@known.mistake(
+    "batch-hard",
+    "places in a shortened row",
+    "You search a row from which others were taken out, so the place found is not a row number: put infinities there instead, and keep the row's length.",
+)
+def _(D, identity):
+    positive, negative = S.pair_masks(identity)
+    p = np.array([row[who].argmax() for row, who in zip(D, positive, strict=True)])
+    return np.arange(len(D)), p, np.array([row[who].argmin() for row, who in zip(D, negative, strict=True)])
+
+
+@known.mistake(
+    "batch-hard",
+    "anybody as negative",
+    "Your nearest negative may be of the anchor's identity: only other identities count.",
+)
+def _(D, identity):
+    return hardest(D, S.pair_masks(identity)[0], ~np.eye(len(D), dtype=bool))
+
+
+@known.mistake(
+    "batch-hard",
+    "anchor as its own negative",
+    "Your negatives are all that are not positive, the anchor itself too, at distance 0; use the second mask.",
+)
+def _(D, identity):
+    positive, _ = S.pair_masks(identity)
+    return hardest(D, positive, ~positive)
 
 
 @known.alternative("batch-hard", "loops")
@@ -840,6 +1037,84 @@ def _(D, identity):
     return n - a[order], n - p[order], n - row[order]
 
 
+@known.mistake(
+    "semi-hard",
+    "last of the equally near ones",
+    "Of several negatives equally near you take the last; the smallest row number is asked for, which argmin gives.",
+)
+def _(D, identity):
+    a, p, n = S.semi_hard(D, identity)
+    able = S.pair_masks(identity)[1][a] & (D[a] > D[a, p][:, None])
+    last = len(D) - 1 - np.where(able, D[a], np.inf)[:, ::-1].argmin(1)
+    return a, p, np.where(able.any(1), last, n)
+
+
+@known.mistake(
+    "semi-hard",
+    "last of the equally far ones",
+    "Where no negative is farther, and several are equally far, you take the last; the smallest row number is asked for, which argmax gives.",
+)
+def _(D, identity):
+    a, p, n = S.semi_hard(D, identity)
+    negative = S.pair_masks(identity)[1]
+    last = len(D) - 1 - np.where(negative, D, -np.inf)[:, ::-1].argmax(1)
+    return a, p, np.where((negative[a] & (D[a] > D[a, p][:, None])).any(1), n, last[a])
+
+
+@known.mistake(
+    "semi-hard",
+    "pairs in the order of p",
+    "The triplets are right, but they come in the order of p; the order of a, then of p, is asked for, which np.nonzero gives.",
+)
+def _(D, identity):
+    three = S.semi_hard(D, identity)
+    order = np.lexsort(three[:2])
+    return tuple(part[order] for part in three)
+
+
+@known.mistake(
+    "semi-hard",
+    "the positive's row",
+    "You search row p of D; the distances of anchor a stand in row a: `D[a]`.",
+)
+def _(D, identity):
+    positive, negative = S.pair_masks(identity)
+    a, p = np.nonzero(positive)
+    return a, p, np.where(negative[p] & (D[p] > D[a, p][:, None]), D[p], np.inf).argmin(1)
+
+
+@known.mistake(
+    "semi-hard",
+    "nearest in absolute difference",
+    "You take the negative whose distance is most like the positive's, nearer or farther; only farther ones are semi-hard.",
+)
+def _(D, identity):
+    positive, negative = S.pair_masks(identity)
+    a, p = np.nonzero(positive)
+    return a, p, np.where(negative[a], np.abs(D[a] - D[a, p][:, None]), np.inf).argmin(1)
+
+
+@known.mistake(
+    "semi-hard",
+    "pairs dropped where none is farther",
+    "Pairs without a farther negative are missing; they get the anchor's farthest negative.",
+)
+def _(D, identity):
+    a, p, n = S.semi_hard(D, identity)
+    some = D[a, n] > D[a, p]
+    return a[some], p[some], n[some]
+
+
+@known.alternative("semi-hard", "sorted by farther or not, then distance, then row")
+def _(D, identity):
+    positive, negative = S.pair_masks(identity)
+    a, p = np.argwhere(positive).T
+    farther = D[a] > D[a, p][:, None]
+    rows = np.broadcast_to(np.arange(len(D)), farther.shape)
+    order = np.lexsort((rows, np.where(farther, D[a], -D[a]), np.where(negative[a], ~farther, 2)), axis=1)
+    return a, p, order[:, 0]
+
+
 @known.alternative("semi-hard", "loops")
 def _(D, identity):
     found = []
@@ -864,11 +1139,12 @@ def _(D, identity):
 # ---------------------------------------------------------------- batch-all
 
 
-def all_of(D, identity, margin, *, reflexive=False, hinge=True, mean="losing", negative=None):
+def all_of(D, identity, margin, *, reflexive=False, hinge=True, mean="losing", negative=None, half=False):
     """batch_all with parts exchanged."""
     same = identity[:, None] == identity
     eye = torch.eye(len(D), dtype=torch.bool)
     positive = same if reflexive else same & ~eye
+    positive = positive.triu() if half else positive
     valid = positive[:, :, None] & (~same if negative is None else negative(same, eye))[:, None, :]
     losses = D[:, :, None] - D[:, None, :] + margin
     losses = losses.clamp(min=0) if hinge else losses
@@ -1031,6 +1307,92 @@ def _(D, identity, margin):
     return all_of(D.sqrt(), identity, margin)
 
 
+@known.mistake(
+    "batch-all",
+    "negative is not positive",
+    "Your negatives are all that are not positive, so the anchor is its own negative, at distance 0: another identity is asked for.",
+)
+def _(D, identity, margin):
+    return all_of(D, identity, margin, negative=lambda same, eye: ~(same & ~eye))
+
+
+@known.mistake(
+    "batch-all",
+    "half of the pairs",
+    "Only pairs with a < p are counted; (a, p) and (p, a) have different anchors, and both count.",
+)
+def _(D, identity, margin):
+    return all_of(D, identity, margin, half=True)
+
+
+@known.mistake(
+    "batch-all",
+    "mean of the anchors' means",
+    "You average each anchor's mean, so triplets weigh differently; one mean goes over all triplets that lose.",
+)
+def _(D, identity, margin):
+    same = identity[:, None] == identity
+    found = []
+    for a in range(len(D)):
+        positive = same[a] & (torch.arange(len(D)) != a)
+        each = (D[a, positive][:, None] - D[a, ~same[a]] + margin).clamp(min=0)
+        if positive.any():
+            found.append((each.sum() / (each > 0).sum().clamp(min=1), (each > 0).float().mean()))
+    return tuple(torch.stack(parts).mean() for parts in zip(*found, strict=True))
+
+
+@known.mistake(
+    "batch-all",
+    "distances squared",
+    "You square D; its entries are used as they are, D[a, p] - D[a, n].",
+)
+def _(D, identity, margin):
+    return all_of(D**2, identity, margin)
+
+
+@known.mistake(
+    "batch-all",
+    "margin subtracted",
+    "The margin is subtracted, so triplets are satisfied too early; it makes the task harder: + margin.",
+)
+def _(D, identity, margin):
+    return all_of(D, identity, -margin)
+
+
+@known.mistake(
+    "batch-all",
+    "outputs exchanged",
+    "loss and share are exchanged: the loss comes first.",
+)
+def _(D, identity, margin):
+    return all_of(D, identity, margin)[::-1]
+
+
+@known.mistake(
+    "batch-all",
+    "share of all n³",
+    "Your share is that of all n³ triples; it is of the valid triplets.",
+)
+def _(D, identity, margin):
+    loss, share = all_of(D, identity, margin)
+    same = identity[:, None] == identity
+    valid = ((same.sum(1) - 1) * (~same).sum(1)).sum()
+    return loss, share * valid / len(D) ** 3
+
+
+@known.alternative("batch-all", "weights of the distances, counted without gradients")
+def _(D, identity, margin):
+    same = identity[:, None] == identity
+    weights, losing, valid = torch.zeros_like(D), 0, 0
+    for a in range(len(D)):
+        p, n = ((mask).nonzero()[:, 0] for mask in (same[a] & (torch.arange(len(D)) != a), ~same[a]))
+        lose = D[a, p][:, None] - D[a, n] + margin > 0
+        losing, valid = losing + int(lose.sum()), valid + lose.numel()
+        weights[a, p] = lose.sum(1).to(D.dtype)
+        weights[a, n] = -lose.sum(0).to(D.dtype)
+    return ((weights * D).sum() + margin * losing) / max(losing, 1), torch.tensor(losing / valid)
+
+
 @known.alternative("batch-all", "losses of the valid ones as a list")
 def _(D, identity, margin):
     same = identity[:, None] == identity
@@ -1063,13 +1425,14 @@ known.equivalent(
 # ---------------------------------------------------------------- batch-gradient
 
 
-def gathered(E, a, p, n, margin, *, add=np.add.at, parts="apn", divide=True):
+def gathered(E, a, p, n, margin, *, add=np.add.at, parts="apn", divide=True, gradients=None):
     """batch_gradient with parts exchanged."""
     dE = np.zeros_like(E)
-    gradients = dict(zip("apn", S.triplet_gradients(E[a], E[p], E[n], margin), strict=True))
+    gradients = gradients or (lambda A, P, N: S.triplet_gradients(A, P, N, margin))
+    three = dict(zip("apn", gradients(E[a], E[p], E[n]), strict=True))
     for part, rows in {"a": a, "p": p, "n": n}.items():
         if part in parts:
-            add(dE, rows, gradients[part] / (len(a) if divide else 1))
+            add(dE, rows, three[part] / (len(a) if divide else 1))
     return S.triplet_losses(E[a], E[p], E[n], margin).mean(), dE
 
 
@@ -1151,6 +1514,77 @@ def _(E, a, p, n, margin):
     return loss, dE.astype(np.float32)
 
 
+@known.mistake(
+    "batch-gradient",
+    "no mask",
+    "Triplets with loss 0 get a gradient too; they are satisfied and must not move: triplet_gradients sees to that.",
+)
+def _(E, a, p, n, margin):
+    return gathered(E, a, p, n, margin, gradients=lambda A, P, N: (2 * (N - P), 2 * (P - A), 2 * (A - N)))
+
+
+@known.mistake(
+    "batch-gradient",
+    "moves at the kink",
+    "A triplet whose loss is exactly 0 counts as satisfied: its gradients are 0 (> 0, not >= 0).",
+)
+def _(E, a, p, n, margin):
+    active = (gaps(E[a], E[p], E[n]) + margin >= 0)[:, None]
+    return gathered(
+        E, a, p, n, margin, gradients=lambda A, P, N: (2 * (N - P) * active, 2 * (P - A) * active, 2 * (A - N) * active)
+    )
+
+
+@known.mistake(
+    "batch-gradient",
+    "both summed",
+    "Loss and gradient are sums over the triplets; both are of the mean: divide by m.",
+)
+def _(E, a, p, n, margin):
+    loss, dE = S.batch_gradient(E, a, p, n, margin)
+    return loss * len(a), dE * len(a)
+
+
+@known.mistake(
+    "batch-gradient",
+    "divided by the rows of E",
+    "You divide by the number of rows of E; the mean goes over the m triplets.",
+)
+def _(E, a, p, n, margin):
+    loss, dE = S.batch_gradient(E, a, p, n, margin)
+    return loss * len(a) / len(E), dE * len(a) / len(E)
+
+
+@known.mistake(
+    "batch-gradient",
+    "loss of distances not squared",
+    "The gradient is right, but the loss is made of distances; it has squared ones: triplet_losses gives it.",
+)
+def _(E, a, p, n, margin):
+    d_AP, d_AN = np.linalg.norm(E[a] - E[p], axis=1), np.linalg.norm(E[a] - E[n], axis=1)
+    return np.maximum(d_AP - d_AN + margin, 0).mean(), S.batch_gradient(E, a, p, n, margin)[1]
+
+
+@known.mistake(
+    "batch-gradient",
+    "rows up to the largest",
+    "Your dE ends with the largest row that is in a triplet; it has as many rows as E, with zeros for those in none.",
+)
+def _(E, a, p, n, margin):
+    loss, dE = S.batch_gradient(E, a, p, n, margin)
+    return loss, dE[: np.concatenate([a, p, n]).max() + 1]
+
+
+@known.alternative("batch-gradient", "weights between rows, as a graph's Laplacian")
+def _(E, a, p, n, margin):
+    x = ((E[n] - E[p]) * (2 * E[a] - E[p] - E[n])).sum(1) + margin
+    losing, W = x > 0, np.zeros((len(E), len(E)))
+    np.add.at(W, (a[losing], p[losing]), 1)
+    np.add.at(W, (a[losing], n[losing]), -1)
+    W += W.T
+    return np.maximum(x, 0).mean(), ((W.sum(1)[:, None] * E - W @ E) * 2 / len(a)).astype(E.dtype)
+
+
 @known.alternative("batch-gradient", "loop over the triplets")
 def _(E, a, p, n, margin):
     loss, dE = 0.0, np.zeros_like(E)
@@ -1175,7 +1609,7 @@ def _(E, a, p, n, margin):
 
 @known.alternative("batch-gradient", "matrix products with one-hot rows")
 def _(E, a, p, n, margin):
-    one_hot = np.eye(len(E))
+    one_hot = np.eye(len(E), dtype=E.dtype)
     dA, dP, dN = S.triplet_gradients(E[a], E[p], E[n], margin)
     dE = one_hot[a].T @ dA + one_hot[p].T @ dP + one_hot[n].T @ dN
     return S.triplet_losses(E[a], E[p], E[n], margin).mean(), dE / len(a)
