@@ -103,6 +103,7 @@ NO_LAYERS = "`SmallNet` has no parameter `hidden.weight` (2, 3), `hidden.bias` (
             "cannot be made with (3, 2): too many positional arguments. Let `__init__`",
         ),
         (HEAD.replace("super().__init__()", "pass") + FORWARD + "x", "does not call `super().__init__()`"),
+        (HEAD.replace("super().__init__()", "pass") + LAYERS + FORWARD + "x", "does not call `super().__init__()`"),
         (HEAD + LAYERS + FORWARD.replace("forward", "foward") + "x", "`SmallNet` has no method `forward`"),
         (HEAD + FORWARD + "x", NO_LAYERS + "."),
         (

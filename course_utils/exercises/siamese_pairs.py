@@ -115,7 +115,9 @@ def embed_and_differentiate(
         modules.load(net, state)
     except Misfit as misfit:
         order = " The order is Conv2d, MaxPool2d, BatchNorm2d, ReLU for each width, all side by side in one Sequential."
-        raise Misfit(f"{misfit}{order if re.match('has .*`features', str(misfit)) else ''}") from None
+        raise Misfit(
+            f"{misfit}{order if re.match('has (no .*`features.* instead|a .*`features)', str(misfit)) else ''}"
+        ) from None
     if channels > 1:
         x = x.contiguous(memory_format=torch.channels_last)
     E = modules.output(net, x, shape=(len(x), d))

@@ -382,6 +382,15 @@ def _(d, y):
     return far[i - 1] + share * (far[i] - far[i - 1])
 
 
+@known.mistake(
+    "equal-error-rate",
+    "-1 for -inf",
+    "You begin at the threshold -1; scores may be lower than any number that you choose: begin at -inf, where nothing is accepted.",
+)
+def _(d, y):
+    return crossing(d, y, np.append(-1.0, np.unique(d)), lambda far, frr: far)
+
+
 @known.alternative("equal-error-rate", "fractions")
 def _(d, y):
     same, different = int((y == 0).sum()), int((y == 1).sum())

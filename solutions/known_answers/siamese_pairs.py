@@ -579,6 +579,28 @@ def _(E1, E2, y, margin):
     return 2 * loss, dE1, dE2
 
 
+@known.mistake(
+    "contrastive-loss",
+    "margin squared minus squared distance, in the loss",
+    "The gradients are right, but in the loss margin² is compared with d²; it has the square of the difference, max(margin - d, 0)².",
+)
+def _(E1, E2, y, margin):
+    _, dE1, dE2 = S.contrastive_loss(E1, E2, y, margin)
+    d = S.pair_distances(E1, E2)
+    return ((1 - y) * d**2 + y * np.maximum(margin**2 - d**2, 0)).mean() / 2, dE1, dE2
+
+
+@known.mistake(
+    "contrastive-loss",
+    "margin minus squared distance, in the loss",
+    "The gradients are right, but in the loss the margin is compared with d²; it has max(margin - d, 0), squared afterwards.",
+)
+def _(E1, E2, y, margin):
+    _, dE1, dE2 = S.contrastive_loss(E1, E2, y, margin)
+    d = S.pair_distances(E1, E2)
+    return ((1 - y) * d**2 + y * np.maximum(margin - d**2, 0)).mean() / 2, dE1, dE2
+
+
 @known.alternative("contrastive-loss", "a tiny number under the root")
 def _(E1, E2, y, margin):
     difference = E1 - E2
@@ -872,6 +894,19 @@ class ByHand(torch.autograd.Function):
     def backward(ctx, outer):
         (gradient,) = ctx.saved_tensors
         return outer * gradient, -outer * gradient, None, None
+
+
+known.mistake(
+    "contrastive-module",
+    "margin minus squared distance, not squared",
+    "You compare the margin with d²; in this loss it is compared with d, and the square comes afterwards.",
+)(
+    criterion(
+        lambda f1, f2, y, margin: (
+            ((1 - y) * distance(f1, f2) ** 2 + y * (margin - distance(f1, f2) ** 2).clamp(min=0)).mean() / 2
+        )
+    )
+)
 
 
 known.alternative("contrastive-module", "its gradient written by hand")(criterion(ByHand.apply))
