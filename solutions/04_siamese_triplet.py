@@ -184,9 +184,10 @@ plots.curves(
 def equal_error_rate(d, y):
     """The rate at which false accepts and false rejects are equally frequent.
 
-    d, y: as in error_rates. Thresholds are -inf and all different values of d, rising. At each, far and frr are as
-    error_rates says; between neighbouring thresholds both are joined by straight lines. far - frr rises from -1 to 1,
-    so the lines cross once. Returns the rate at the crossing, one number. If all of d are equal, that is 0.5.
+    d, y: as in error_rates; d may be scores of either sign. Thresholds are -inf and all different values of d, rising.
+    At each, far and frr are as error_rates says; between neighbouring thresholds both are joined by straight lines.
+    far - frr rises from -1 to 1, so the lines cross once. Returns the rate at the crossing, one number. If all of d are
+    equal, that is 0.5.
     """
     ### BEGIN SOLUTION
     far, frr = error_rates(d, y, np.append(-np.inf, np.unique(d)))
@@ -308,9 +309,10 @@ class EmbeddingNet(nn.Module):
     """Pictures x (b, channels, height, width) -> embeddings (b, d).
 
     self.features: an nn.Sequential. For each number w of `widths` in turn: Conv2d with kernel 3, padding 1 and bias to w
-    channels, MaxPool2d(2), BatchNorm2d(w), ReLU, as four entries of the one Sequential.
+    channels, MaxPool2d(2), BatchNorm2d(w), ReLU, as four entries, without names, of the one Sequential.
     self.linear: one Linear layer from all that is left, flattened channel by channel, to d. Each pooling halves height
-    and width, rounding down. All sizes are known when the network is made: no lazy layers.
+    and width, rounding down. All sizes are known when the network is made: no lazy layers, no other ones, and
+    BatchNorm has seen nothing yet. x may lie in memory in any order, such as channels last.
     Where `unit` is true each embedding is divided by its Euclidean length, else it is the linear layer's output.
     d, widths and unit are given by name, and have the defaults below.
     """
@@ -406,7 +408,8 @@ assert np.allclose(there, back)
 class SiameseHead(nn.Module):
     """Two embeddings E1, E2 (b, d) -> scores (b,): the logit of "different", a linear map of |E1 - E2|.
 
-    self.linear: one Linear layer from d to 1, with bias. No sigmoid: the loss takes logits.
+    self.linear: one Linear layer from d to 1, with bias. No sigmoid: the loss takes logits. Gradients reach both E1
+    and E2 (the check calls them dC_dE1 and dC_dE2).
     """
 
     def __init__(self, d):
@@ -635,7 +638,8 @@ class ContrastiveLoss(nn.Module):
     """The contrastive loss of contrastive_loss, as a torch module: ContrastiveLoss(margin)(f1, f2, y) is one number.
 
     f1, f2: (b, d) tensors, float32 or float64, in which all is computed. y: (b,) floats, 0 = same, 1 = different. Its
-    gradients are those of contrastive_loss; they are finite, and 0 for a pair with d = 0. The module has no parameters.
+    gradients are those of contrastive_loss; they are finite, and 0 for a pair with d = 0. The module has no parameters
+    and keeps nothing from call to call. Made without an argument, its margin is 1.
     """
 
     def __init__(self, margin=1.0):
@@ -910,7 +914,8 @@ assert 5 < pairs_in_batch < 10
 def pk_batch(identity, P, K, rng):
     """Rows of a P x K batch: P different identities, K different pictures of each.
 
-    identity: (n,) integers, who is on each picture, in any order. rng: the numpy.random.Generator to draw from.
+    identity: (n,) integers, who is on each picture, in any order. rng: the numpy.random.Generator from which all is
+    drawn: equal generators give equal rows.
     Only identities with K pictures or more are drawn, all of them equally likely; of each, K of its pictures, all
     equally likely. There are at least P such identities. Returns rows: (P * K,) integers, the K rows of an identity
     next to each other.
@@ -1313,7 +1318,8 @@ print("batch-all: torch's gradient agrees with finite differences to better than
 def batch_gradient(E, a, p, n, margin):
     """The mean triplet loss of chosen triplets of a batch, and its gradient for all embeddings.
 
-    E: (k, d) embeddings of the batch. a, p, n: (m,) rows of E, one triplet each; rows may occur any number of times.
+    E: (k, d) embeddings of the batch, float32 or float64. a, p, n: (m,) rows of E, one triplet each; a row may occur
+    any number of times, also never.
     loss = mean of triplet_losses(E[a], E[p], E[n], margin). Returns (loss, dE), dE = d loss / dE: (k, d),
     with E's dtype.
     """

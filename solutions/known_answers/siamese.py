@@ -436,12 +436,12 @@ def _(d, y):
 
 known.equivalent(
     "equal-error-rate",
-    "line 9: `np.append(-np.inf, np.unique(d))` -> `np.append(np.unique(d), -np.inf)`",
+    "line 10: `np.append(-np.inf, np.unique(d))` -> `np.append(np.unique(d), -np.inf)`",
     "Only where i = 0 is -inf needed, and there index i - 1 = -1 is the last entry, which is -inf in this order.",
 )
 known.equivalent(
     "equal-error-rate",
-    "line 11: `gap >= 0` -> `gap > 0`",
+    "line 12: `gap >= 0` -> `gap > 0`",
     "Where the gap is exactly 0 at a threshold, i becomes the next one and the share 0: the same point of the line.",
 )
 

@@ -348,7 +348,7 @@ class _(S.SiameseHead):
         return (torch.abs(E2 - E1) * self.linear.weight).sum(1) + self.linear.bias
 
 
-known.equivalent("siamese-head", "line 15: `E1 - E2` -> `E2 - E1`", "Absolute values do not tell the two apart.")
+known.equivalent("siamese-head", "line 16: `E1 - E2` -> `E2 - E1`", "Absolute values do not tell the two apart.")
 
 
 # ---------------------------------------------------------------- contrastive-loss
@@ -949,10 +949,10 @@ class _(nn.Module):
         return 0.5 * (D[y == 0].sum() + far) / len(y)
 
 
-known.equivalent("contrastive-module", "line 16: `f1 - f2` -> `f2 - f1`", "The square of the negative is the same.")
+known.equivalent("contrastive-module", "line 17: `f1 - f2` -> `f2 - f1`", "The square of the negative is the same.")
 for other in "20":
     known.equivalent(
         "contrastive-module",
-        f"line 18: `1` -> `{other}`",
+        f"line 19: `1` -> `{other}`",
         "The outer `where` discards the value there, and the inner one the gradient, whatever constant it puts in.",
     )
