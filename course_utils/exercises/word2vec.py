@@ -183,14 +183,14 @@ def cbow_cases(rng: np.random.Generator) -> list[Case]:
 
 def symmetric_counts(args: Args, got: Any, expected: Any) -> str | None:
     """Who is near whom is mutual."""
-    if np.abs(got - got.T).max() > 1e-6:
+    if not np.abs(got - got.T).max() <= 1e-6:
         return "X must be symmetric: as often as b stands near a, a stands near b."
     return None
 
 
 def sums_to_one(args: Args, got: Any, expected: Any) -> str | None:
     """A distribution."""
-    if abs(got.sum() - 1) > 1e-5:
+    if not abs(got.sum() - 1) <= 1e-5:
         return f"Probabilities must sum to 1; yours sum to {got.sum():.4g}."
     return None
 
@@ -198,14 +198,14 @@ def sums_to_one(args: Args, got: Any, expected: Any) -> str | None:
 def gradient_columns_cancel(args: Args, got: Any, expected: Any) -> str | None:
     """p - y sums to 0 over the words, so the rows of dU do too."""
     dU = got[2]
-    if np.abs(dU.sum(0)).max() > 1e-5 * max(np.abs(expected[2]).max(), 1e-12):
+    if not np.abs(dU.sum(0)).max() <= 1e-5 * max(np.abs(expected[2]).max(), 1e-12):
         return "The rows of dU must sum to 0, because p and y both sum to 1 over all words: every row takes part."
     return None
 
 
 def loss_not_negative(args: Args, got: Any, expected: Any) -> str | None:
     """-log p is never negative."""
-    return "The loss is -log of a probability and cannot be negative." if got[0] < -1e-9 else None
+    return "The loss is -log of a probability and cannot be negative." if not got[0] >= -1e-9 else None
 
 
 def sign_fixed(args: Args, got: Any, expected: Any) -> str | None:
