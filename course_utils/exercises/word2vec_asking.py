@@ -31,6 +31,24 @@ def clear_cosines(rng: np.random.Generator, n: int, d: int, word: int) -> np.nda
             return W
 
 
+def with_opposite(rng: np.random.Generator) -> np.ndarray:
+    """Eight vectors (8, 3), the last of them just opposite to word 6, whose cosines differ clearly from each other.
+
+    These two lie on an axis, so that the cosine is -1 without rounding.
+    """
+    while True:
+        W = uneven(rng, 8, 3)
+        W[6:] = [0, 2, 0], [0, -4, 0]
+        if np.diff(np.sort(W[:, 1] / np.linalg.norm(W, axis=1))).min() > CLEAR:
+            return W
+
+
+def fan(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Vectors (n, 2) in the plane whose angles to the first are all different, from 0 to nearly 180 degrees."""
+    angles = np.append(0, rng.permutation(np.arccos(np.linspace(0.998, -0.998, n - 1))))
+    return rng.uniform(0.5, 2.0, size=(n, 1)) * np.column_stack([np.cos(angles), np.sin(angles)])
+
+
 def nearest_cases(rng: np.random.Generator) -> list[Case]:
     """By hand with unequal lengths, opposite vectors, one neighbour, all of them."""
     hand = np.array([[1.0, 0.0], [10.0, 10.0], [3.0, 0.5], [-2.0, 0.1], [0.0, 4.0]])
@@ -38,7 +56,8 @@ def nearest_cases(rng: np.random.Generator) -> list[Case]:
         Case("five arrows in the plane, the two nearest to the first", (hand, 0, 2)),
         Case("twelve words, the nearest one", (clear_cosines(rng, 12, 4, 7), 7, 1)),
         Case("twenty words, five neighbours", (clear_cosines(rng, 20, 6, 3), 3, 5)),
-        Case("all others are neighbours", (clear_cosines(rng, 7, 3, 6), 6, 6)),
+        Case("all others are neighbours, one of them just opposite", (with_opposite(rng), 6, 7)),
+        Case("the nearest 400 of 600", (fan(rng, 600), 0, 400)),
     ]
 
 

@@ -85,11 +85,14 @@ def optimum_cases(rng: np.random.Generator) -> list[Case]:
         P = rng.gamma(1.0, size=n) + 0.05
         return X, P / P.sum()
 
+    large = rng.integers(20_000, 90_000, size=(5, 5)).astype(np.int32)
+    large[1, 3] = 0
     return [
-        Case("two words by hand, one negative", (np.array([[3.0, 1.0], [1.0, 0.0]]), np.array([0.75, 0.25]), 1)),
+        Case("two words by hand, one negative", (np.array([[3.0, 1.0], [0.0, 2.0]]), np.array([0.75, 0.25]), 1)),
         Case("counts without a zero, five negatives", (*one(5, 0.0), 5)),
         Case("counts with zeros, two negatives", (*one(7, 0.5), 2)),
         Case("counts with zeros, fifteen negatives", (*one(6, 0.3), 15)),
+        Case("large counts in int32", (large, one(5, 0.0)[1], 5)),
     ]
 
 
@@ -114,6 +117,16 @@ def sums_to_one(args: Args, got: Any, expected: Any) -> str | None:
     """A distribution."""
     if not abs(got.sum() - 1) <= 1e-5:
         return f"P must sum to 1; yours sums to {got.sum():.4g}: divide by Z, the sum of all."
+    return None
+
+
+def never_together(args: Args, got: Any, expected: Any) -> str | None:
+    """-inf, the logarithm of 0, where X is 0, and only there."""
+    never = args[0] == 0
+    if not np.isneginf(got[never]).all():
+        return "Where X is 0, S must be -inf: two words that never meet cannot be pushed too far apart."
+    if not np.isfinite(got[~never]).all():
+        return "Where X is not 0, S must be finite."
     return None
 
 
@@ -171,10 +184,12 @@ def draw_twice(draw_noise: Callable[..., Any], weights: np.ndarray, shape: Any, 
 def keeps_are_probabilities(args: Args, got: Any, expected: Any) -> str | None:
     """From 0 to 1, and the rarer a word, the more surely it is kept."""
     order = np.argsort(args[0])
+    if (got[0] >= 1).all() and not (expected[0] >= 1).all():
+        return "paper is never below 1: cut off at 1 from above, with np.minimum and not np.maximum."
     for name, keep in zip(("paper", "code"), got, strict=True):
-        if keep.max() > 1 + 1e-9 or keep.min() < 0:
+        if not (keep.max() <= 1 + 1e-9 and keep.min() >= 0):
             return f"{name} holds probabilities, from 0 to 1; yours runs from {keep.min():.4g} to {keep.max():.4g}."
-        if (np.diff(keep[order]) > 1e-9).any():
+        if not (np.diff(keep[order]) <= 1e-9).all():
             return f"The rarer a word, the more surely it is kept; in {name} it is the other way round."
     return None
 
@@ -272,6 +287,7 @@ EXERCISES = (
         cases=optimum_cases,
         takes=("X", "P", "k"),
         returns=("S",),
+        properties=(never_together,),
         hints=(
             "X[c].sum() is a row's sum and must be a column, `X.sum(1, keepdims=True)`; P belongs to the columns o.",
             "log A − log k = log(A / k). NumPy's log of 0 is −inf with a warning, which `np.errstate(divide='ignore')` "

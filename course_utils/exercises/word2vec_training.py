@@ -159,6 +159,7 @@ def new_word_cases(rng: np.random.Generator) -> list[Case]:
     hand = np.array([[1.0, 0.0], [0.0, 2.0]])
     return [
         Case("one step from 0", (np.array([0]), np.array([[1]]), hand, 1, 1.0)),
+        Case("no step at all", (np.array([0, 1]), np.array([[1], [1]]), hand, 0, 1.0)),
         Case(
             "four contexts, ten steps",
             (rng.integers(6, size=4), rng.integers(6, size=(4, 3)), vectors(rng, 6, 3), 10, 0.3),

@@ -473,7 +473,7 @@ def _(X):
 
 @known.alternative("ppmi", "loops")
 def _(X):
-    N, out = X.sum(), np.zeros_like(X)
+    N, out = X.sum(), np.zeros(X.shape)
     for a, b in zip(*np.nonzero(X), strict=True):
         out[a, b] = max(0.0, np.log((X[a, b] / N) / (X[a].sum() / N * (X[:, b].sum() / N))))
     return out
