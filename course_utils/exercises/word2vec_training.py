@@ -29,13 +29,15 @@ def vectors(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
 def add_cases(rng: np.random.Generator) -> list[Case]:
     """By hand, many repetitions, no repetition, nothing to add, float32."""
     hand = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    nested = rng.integers(5, size=(4, 3))
+    nested[0, 1] = nested[0, 0]
     return [
         Case("row 1 twice and row 0 once", (hand, np.array([1, 1, 0]), np.array([[1.0, 0], [10, 0], [0, 100]]))),
         Case("thirty additions to five rows", (vectors(rng, 5, 3), rng.integers(5, size=30), vectors(rng, 30, 3))),
         Case("every row once", (vectors(rng, 6, 4), rng.permutation(6), vectors(rng, 6, 4))),
         Case(
             "rows (4, 3) for G (4, 3, 2)",
-            (vectors(rng, 5, 2), rng.integers(5, size=(4, 3)), rng.normal(size=(4, 3, 2))),
+            (vectors(rng, 5, 2), nested, rng.normal(size=(4, 3, 2))),
         ),
         Case("nothing to add", (vectors(rng, 3, 2), np.array([], dtype=int), np.zeros((0, 2)))),
         Case(
