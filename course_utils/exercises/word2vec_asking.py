@@ -43,6 +43,13 @@ def with_opposite(rng: np.random.Generator) -> np.ndarray:
             return W
 
 
+def with_close(W: np.ndarray, word: int) -> np.ndarray:
+    """W with one more row, whose cosine with a word is 1 - 4.5e-6: less than the word's own, and no rounding."""
+    length = np.linalg.norm(W[word])
+    aside = W[0] - W[0] @ W[word] / length**2 * W[word]
+    return np.vstack([W, 1.5 * (W[word] + 0.003 * length * aside / np.linalg.norm(aside))])
+
+
 def fan(rng: np.random.Generator, n: int) -> np.ndarray:
     """Vectors (n, 2) in the plane whose angles to the first are all different, from 0 to nearly 180 degrees."""
     angles = np.append(0, rng.permutation(np.arccos(np.linspace(0.998, -0.998, n - 1))))
@@ -57,6 +64,7 @@ def nearest_cases(rng: np.random.Generator) -> list[Case]:
         Case("twelve words, the nearest one", (clear_cosines(rng, 12, 4, 7), 7, 1)),
         Case("twenty words, five neighbours", (clear_cosines(rng, 20, 6, 3), 3, 5)),
         Case("all others are neighbours, one of them just opposite", (with_opposite(rng), 6, 7)),
+        Case("a neighbour in nearly the same direction", (with_close(clear_cosines(rng, 8, 4, 5), 5), 5, 2)),
         Case("the nearest 400 of 600", (fan(rng, 600), 0, 400)),
     ]
 

@@ -325,7 +325,7 @@ def in_steps(tokens, starts, steps):
         for step in steps
         if begin <= t + step < end
     ]
-    c, o = np.array(places).T
+    c, o = np.array(places, dtype=int).reshape(-1, 2).T
     return tokens[c], tokens[o]
 
 
@@ -646,20 +646,16 @@ def _(X):
     "You divide by the column sum of both words; p_a comes from the sum of a *row*, and X need not be symmetric.",
 )
 def _(X):
-    columns = X.sum(0)
-    with np.errstate(all="ignore"):
-        ratio = np.where(X > 0, X * X.sum() / np.where(columns > 0, np.outer(columns, columns), 1), 1)
-    return np.log(np.maximum(ratio, 1))
+    return by_product(X, np.outer(X.sum(0), X.sum(0)))
 
 
 @known.mistake(
     "ppmi",
     "row and column sums exchanged",
-    "The row sums lie along the columns: keep them as a column, `X.sum(1, keepdims=True)`, or `[:, None]`.",
+    "The sums are exchanged: p_a comes from the sum of row a, p_b from that of column b.",
 )
 def _(X):
-    product = np.outer(X.sum(0), X.sum(1))
-    return np.log(np.maximum(np.where((X > 0) & (product > 0), X * X.sum() / np.where(product > 0, product, 1), 1), 1))
+    return by_product(X, np.outer(X.sum(0), X.sum(1)))
 
 
 @known.mistake(
@@ -668,8 +664,12 @@ def _(X):
     "Without `keepdims=True` the row sums are no column, and both factors stand under the columns.",
 )
 def _(X):
-    product = X.sum(1) * X.sum(0) + np.zeros(X.shape)
-    return np.log(np.maximum(np.where((X > 0) & (product > 0), X * X.sum() / np.where(product > 0, product, 1), 1), 1))
+    return by_product(X, X.sum(1) * X.sum(0))
+
+
+def by_product(X, product):
+    """PPMI with another product of sums than that of row a and column b."""
+    return np.log(np.maximum(X * X.sum() / np.where(product > 0, product, 1), 1))
 
 
 @known.mistake("ppmi", "N halved", "N is the sum of all of X; you take half of it, as if every pair stood there twice.")
@@ -1134,13 +1134,12 @@ def _(context, c, V, U):
 @known.mistake(
     "cbow-gradients",
     "divided by the number of different words",
-    "The sum is over all places of the context, so divide by m = len(context), not by the number of different words.",
+    "h is a mean over all places, so each passes on dh / m with m = len(context), not by the number of different words.",
 )
 def _(context, c, V, U):
-    different = len(np.unique(context))
-    loss, dh, dU = S.skipgram_gradients(V[context].sum(0) / different, c, U)
+    loss, dh, dU = S.skipgram_gradients(V[context].mean(0), c, U)
     dV = np.zeros_like(V)
-    np.add.at(dV, context, dh / different)
+    np.add.at(dV, context, dh / len(np.unique(context)))
     return loss, dV, dU
 
 

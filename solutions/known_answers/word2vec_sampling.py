@@ -411,11 +411,11 @@ def _(counts, t):
 @known.mistake(
     "subsampling",
     "code from the clipped root",
-    "code is √r + r of the values *before* they are cut off at 1, and is cut off once, at the end.",
+    "You add t / f to a root that is cut off already, and so pass 1 again: add first, then cut off, once.",
 )
 def _(counts, t):
     paper, _ = S.keep_probabilities(counts, t)
-    return paper, np.minimum(paper + np.minimum(t * counts.sum() / counts, 1) ** 2, 1)
+    return paper, paper + t * counts.sum() / counts
 
 
 @known.mistake("subsampling", "both the paper's", "You return the paper's formula twice; code is √(t / f) + t / f.")
@@ -507,7 +507,7 @@ def _(X, P, k):
     "Where two words never meet S is −inf; you add a tiny number before the logarithm, or replace −inf afterwards.",
 )
 def _(X, P, k):
-    return np.nan_to_num(S.optimal_scores(X, P, k), neginf=-1e10)
+    return np.nan_to_num(S.optimal_scores(X, P, k))
 
 
 @known.mistake(

@@ -976,10 +976,10 @@ def weighed(contexts, negatives, U, n_steps, lr, weight):
 @known.mistake(
     "new-word",
     "words made unique",
-    "Every context and every noise word counts as often as it comes; you take each word once.",
+    "A context counts as often as it was seen; np.unique leaves each once, beside all of the noise words.",
 )
 def _(contexts, negatives, U, n_steps, lr):
-    return learn(np.unique(contexts), np.unique(negatives), U, n_steps, lr)
+    return learn(np.unique(contexts), negatives, U, n_steps, lr)
 
 
 @known.mistake(
