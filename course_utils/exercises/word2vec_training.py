@@ -275,18 +275,35 @@ def rate_falls(args: Args, got: Any, expected: Any) -> str | None:
     own = settings(args)
     if own["n_words"] != 1:
         return None
-    v, u, steps = 1.0, 0.0, 4 * own["epochs"]
-    for t in range(steps):
-        change = own["lr"] * (1 - t / steps) * (own["k"] - 1) / 2
-        v, u = v - change * u, u - change * v
+    step, E = np.arange(4 * own["epochs"]), own["epochs"]
     V, U, _ = got
     ratio = float((U * V).sum() / (V * V).sum())
-    if not abs(ratio - u / v) <= 0.03 * abs(u / v):
-        return (
-            "Where one word only meets itself, the learning rates can be read from the result; yours do not fall as "
-            "lr (1 - t / T) over all steps of all epochs, or the true pair or the negatives are counted otherwise."
-        )
-    return None
+
+    def fits(shares: np.ndarray, most: float) -> bool:
+        v, u = 1.0, 0.0
+        for share in shares:
+            change = own["lr"] * share * (own["k"] - 1) / 2
+            v, u = v - change * u, u - change * v
+        return bool(abs(ratio - u / v) <= most * abs(u / v))
+
+    if fits(1 - step / len(step), 0.03):
+        return None
+    for shares, what in (
+        (np.ones(len(step)), "stay at lr"),
+        (1 - step % 4 / 4, "fall from lr to 0 in every epoch anew"),
+        (1 - step // 4 / E, "fall from epoch to epoch only"),
+        (1 - step / (4 * E + 4), "fall as if there were one epoch more"),
+        (np.maximum(1 - step / (3 * E), 0), "fall as if there were as many pairs as words"),
+    ):
+        if fits(shares, 0.01):
+            return (
+                f"Your learning rates, read from the result, {what}: step t of all T steps has lr (1 - t / T), over "
+                "all epochs."
+            )
+    return (
+        "Where one word only meets itself, the learning rates can be read from the result; yours do not fall as "
+        "lr (1 - t / T) over all steps of all epochs, or the true pair or the negatives are counted otherwise."
+    )
 
 
 def pairs_of_each(args: Args) -> np.ndarray:

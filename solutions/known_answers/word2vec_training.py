@@ -648,7 +648,13 @@ known.mistake(
     "train",
     "words permuted",
     "You shuffle all words, so that no sentence is left: shuffle the sentences, and keep each as it is.",
-)(lambda *args: trainer(*args, pairs=lambda t, s, w: S.training_pairs(args[3].permutation(args[0]), args[1], w)))
+)(
+    lambda *args: trainer(
+        *args,
+        order=lambda rng, n, last: np.arange(n),
+        pairs=lambda t, s, w: S.training_pairs(args[3].permutation(args[0]), args[1], w),
+    )
+)
 known.mistake(
     "train",
     "noise by pairs",
