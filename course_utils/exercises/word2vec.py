@@ -42,7 +42,7 @@ def cooccurrence_cases(rng: np.random.Generator) -> list[Case]:
         ),
         Case("random sentences, window 3", (sentences(rng, 6, (9, 4, 12)), 6, 3)),
         Case("a window wider than the sentences", (sentences(rng, 7, (5, 3, 4)), 8, 10)),
-        Case("one word 200 times: a count in the thousands", ([np.zeros(200, dtype=int)], 2, 10)),
+        Case("one word 205 times: a count in the thousands", ([np.zeros(205, dtype=int)], 2, 10)),
     ]
 
 
@@ -54,13 +54,18 @@ def flat(parts: list[np.ndarray], dtype: str = "int64") -> tuple[np.ndarray, np.
 
 def pairs_cases(rng: np.random.Generator) -> list[Case]:
     """The lecture's corpus, one sentence, empty and short ones, int32 tokens, wide windows."""
-    short = [np.array([5]), np.array([], dtype=int), np.array([1, 2]), np.array([3])]
+    none = np.array([], dtype=int)
+    short = [np.array([5]), none, np.array([1, 2]), np.array([3])]
     return [
         Case("the lecture's three sentences, window 1", (*flat(lecture_sentences()), 1)),
         Case("one sentence 4 2 7 9, window 2", (*flat([np.array([4, 2, 7, 9])]), 2)),
         Case("sentences of 1, 0, 2 and 1 words, window 2", (*flat(short), 2)),
         Case("random sentences, window 3", (*flat(sentences(rng, 9, (7, 2, 6, 11))), 3)),
         Case("int32 tokens, a window wider than the sentences", (*flat(sentences(rng, 30, (4, 5, 3)), "int32"), 8)),
+        Case("the last sentence is empty", (*flat([*sentences(rng, 9, (4, 3)), none]), 2)),
+        Case("sentences of one word only: no pair", (*flat([np.array([3]), np.array([1])]), 2)),
+        Case("no words at all", (none, np.array([0]), 2)),
+        Case("word numbers above 40,000", (*flat([40_000 + one for one in sentences(rng, 9000, (4, 3))]), 2)),
     ]
 
 
@@ -107,11 +112,12 @@ def ppmi_cases(rng: np.random.Generator) -> list[Case]:
     silent = count_matrix(rng, 7)
     silent[3], silent[:, 5] = 0, 0
     return [
-        Case("two words: 3 together with themselves, 1 apart", (np.array([[3.0, 1.0], [1.0, 3.0]]),)),
+        Case("two words: 6 and 3 together with themselves, 1 apart", (np.array([[6.0, 1.0], [1.0, 3.0]]),)),
         Case("the lecture's table", (table,)),
         Case("a row and a column of zeros", (silent,)),
         Case("random counts, not symmetric", (count_matrix(rng, 9),)),
         Case("independent words: nothing above chance", (np.outer([1.0, 2.0, 4.0], [3.0, 1.0, 2.0]),)),
+        Case("large counts in int32", (rng.integers(10_000, 90_000, size=(5, 5)).astype(np.int32),)),
     ]
 
 
@@ -122,6 +128,14 @@ def with_singular_values(rng: np.random.Generator, values: list[float]) -> np.nd
     return (W * values) @ Z.T
 
 
+def one_against_three() -> np.ndarray:
+    """A symmetric matrix (4, 4); the entries of its first singular vector sum to less than 0 without the sign rule."""
+    first = np.array([0.8, -0.35, -0.35, -0.34])
+    second = np.array([0.1, 0.9, -0.5, -0.2])
+    Q, _ = np.linalg.qr(np.column_stack([first, second]))
+    return (Q * [5.0, 2.0]) @ Q.T
+
+
 def svd_cases(rng: np.random.Generator) -> list[Case]:
     """A diagonal by hand, symmetric and other matrices, fewer than all dimensions, all of them, rank below n."""
     symmetric = with_singular_values(rng, [9.0, 6.0, 4.0, 2.0, 1.0, 0.5])
@@ -130,6 +144,7 @@ def svd_cases(rng: np.random.Generator) -> list[Case]:
         Case("a diagonal matrix 4, 9, 1 and d = 2", (np.diag([4.0, 9.0, 1.0]), 2)),
         Case("a symmetric matrix, d = 3", ((W * S) @ W.T, 3)),
         Case("not symmetric, d = 2", (with_singular_values(rng, [7.0, 5.0, 3.0, 1.0, 0.2]), 2)),
+        Case("a first column with one large entry and three small ones of the other sign", (one_against_three(), 2)),
         Case("all dimensions", (with_singular_values(rng, [8.0, 4.0, 2.0, 1.0]), 4)),
         Case(  # what goes with the singular values of 0 is rounding, and so no mistake's own
             "rank 3 of 7, d = 3",
@@ -151,6 +166,7 @@ def softmax_cases(rng: np.random.Generator) -> list[Case]:
         Case("scores 0, log 2 and log 3", (np.array([1.0]), np.log([[1.0], [2.0], [3.0]]))),
         Case("random vectors, as many words as dimensions", (v, vectors(rng, 4, 4))),
         Case("a vector of zeros: all words alike", (np.zeros(3), vectors(rng, 5, 3))),
+        Case("scores 0, 1000 and -1000", (np.array([1000.0]), np.array([[0.0], [1.0], [-1.0]]))),
         Case("scores in the thousands", (1000 * v, vectors(rng, 6, 4))),
         Case(
             "all scores near -2000", (np.array([1.0, 0.0]), np.array([[-2000.0, 1.0], [-2001.0, 3.0], [-2002.5, 0.0]]))
@@ -158,23 +174,43 @@ def softmax_cases(rng: np.random.Generator) -> list[Case]:
     ]
 
 
+def middling(o: int, v: np.ndarray, U: np.ndarray) -> bool:
+    """Whether p(o) is neither near 0, where a guard against log 0 tells, nor near 1, where rounding is the loss."""
+    scores = U @ v
+    return bool(0.01 < np.exp(scores[o] - np.logaddexp.reduce(scores)) < 0.8)
+
+
 def skipgram_cases(rng: np.random.Generator) -> list[Case]:
     """The first, a middle and the last word; as many words as dimensions."""
+
+    def world(o: int, n: int, d: int, times: float) -> tuple[np.ndarray, int, np.ndarray]:
+        while True:
+            v, U = times * vectors(rng, 1, d)[0], vectors(rng, n, d)
+            if middling(o, v, U):
+                return v, o, U
+
     return [
         Case("two words, v = 0: both have p = ½", (np.zeros(2), 0, np.array([[1.0, 2.0], [3.0, -1.0]]))),
-        Case("the last of five words", (vectors(rng, 1, 3)[0], 4, vectors(rng, 5, 3))),
-        Case("as many words as dimensions", (vectors(rng, 1, 4)[0], 1, vectors(rng, 4, 4))),
-        Case("nine words, larger vectors", (2 * vectors(rng, 1, 5)[0], 3, vectors(rng, 9, 5))),
+        Case("the last of five words", world(4, 5, 3, 1.0)),
+        Case("as many words as dimensions", world(1, 4, 4, 1.0)),
+        Case("nine words, larger vectors", world(3, 9, 5, 2.0)),
     ]
 
 
 def cbow_cases(rng: np.random.Generator) -> list[Case]:
     """One word of context (skip-gram), several, repeated ones, the centre word itself among them."""
+
+    def world(context: list[int], c: int, n: int, d: int) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
+        while True:
+            V, U = vectors(rng, n, d), vectors(rng, n, d)
+            if middling(c, V[context].mean(0), U):
+                return np.array(context), c, V, U
+
     return [
-        Case("one word of context", (np.array([2]), 0, vectors(rng, 4, 3), vectors(rng, 4, 3))),
-        Case("four words of context", (np.array([1, 5, 2, 0]), 3, vectors(rng, 6, 3), vectors(rng, 6, 3))),
-        Case("a word three times in the context", (np.array([4, 1, 4, 4]), 2, vectors(rng, 5, 4), vectors(rng, 5, 4))),
-        Case("the centre word in its own context", (np.array([1, 3, 1]), 3, vectors(rng, 5, 2), vectors(rng, 5, 2))),
+        Case("one word of context", world([2], 0, 4, 3)),
+        Case("four words of context", world([1, 5, 2, 0], 3, 6, 3)),
+        Case("a word three times in the context", world([4, 1, 4, 4], 2, 5, 4)),
+        Case("the centre word in its own context", world([1, 3, 1], 3, 5, 2)),
     ]
 
 
@@ -183,14 +219,14 @@ def cbow_cases(rng: np.random.Generator) -> list[Case]:
 
 def symmetric_counts(args: Args, got: Any, expected: Any) -> str | None:
     """Who is near whom is mutual."""
-    if np.abs(got - got.T).max() > 1e-6:
+    if not np.abs(got - got.T).max() <= 1e-6:
         return "X must be symmetric: as often as b stands near a, a stands near b."
     return None
 
 
 def sums_to_one(args: Args, got: Any, expected: Any) -> str | None:
     """A distribution."""
-    if abs(got.sum() - 1) > 1e-5:
+    if not abs(got.sum() - 1) <= 1e-5:
         return f"Probabilities must sum to 1; yours sum to {got.sum():.4g}."
     return None
 
@@ -198,14 +234,14 @@ def sums_to_one(args: Args, got: Any, expected: Any) -> str | None:
 def gradient_columns_cancel(args: Args, got: Any, expected: Any) -> str | None:
     """p - y sums to 0 over the words, so the rows of dU do too."""
     dU = got[2]
-    if np.abs(dU.sum(0)).max() > 1e-5 * max(np.abs(expected[2]).max(), 1e-12):
+    if not np.abs(dU.sum(0)).max() <= 1e-5 * max(np.abs(expected[2]).max(), 1e-12):
         return "The rows of dU must sum to 0, because p and y both sum to 1 over all words: every row takes part."
     return None
 
 
 def loss_not_negative(args: Args, got: Any, expected: Any) -> str | None:
     """-log p is never negative."""
-    return "The loss is -log of a probability and cannot be negative." if got[0] < -1e-9 else None
+    return "The loss is -log of a probability and cannot be negative." if not got[0] >= -1e-9 else None
 
 
 def sign_fixed(args: Args, got: Any, expected: Any) -> str | None:

@@ -31,6 +31,31 @@ def clear_cosines(rng: np.random.Generator, n: int, d: int, word: int) -> np.nda
             return W
 
 
+def with_opposite(rng: np.random.Generator) -> np.ndarray:
+    """Eight vectors (8, 3), the last of them just opposite to word 6, whose cosines differ clearly from each other.
+
+    These two lie on an axis, so that the cosine is -1 without rounding.
+    """
+    while True:
+        W = uneven(rng, 8, 3)
+        W[6:] = [0, 2, 0], [0, -4, 0]
+        if np.diff(np.sort(W[:, 1] / np.linalg.norm(W, axis=1))).min() > CLEAR:
+            return W
+
+
+def with_close(W: np.ndarray, word: int) -> np.ndarray:
+    """W with one more row, whose cosine with a word is 1 - 4.5e-6: less than the word's own, and no rounding."""
+    length = np.linalg.norm(W[word])
+    aside = W[0] - W[0] @ W[word] / length**2 * W[word]
+    return np.vstack([W, 1.5 * (W[word] + 0.003 * length * aside / np.linalg.norm(aside))])
+
+
+def fan(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Vectors (n, 2) in the plane whose angles to the first are all different, from 0 to nearly 180 degrees."""
+    angles = np.append(0, rng.permutation(np.arccos(np.linspace(0.998, -0.998, n - 1))))
+    return rng.uniform(0.5, 2.0, size=(n, 1)) * np.column_stack([np.cos(angles), np.sin(angles)])
+
+
 def nearest_cases(rng: np.random.Generator) -> list[Case]:
     """By hand with unequal lengths, opposite vectors, one neighbour, all of them."""
     hand = np.array([[1.0, 0.0], [10.0, 10.0], [3.0, 0.5], [-2.0, 0.1], [0.0, 4.0]])
@@ -38,7 +63,9 @@ def nearest_cases(rng: np.random.Generator) -> list[Case]:
         Case("five arrows in the plane, the two nearest to the first", (hand, 0, 2)),
         Case("twelve words, the nearest one", (clear_cosines(rng, 12, 4, 7), 7, 1)),
         Case("twenty words, five neighbours", (clear_cosines(rng, 20, 6, 3), 3, 5)),
-        Case("all others are neighbours", (clear_cosines(rng, 7, 3, 6), 6, 6)),
+        Case("all others are neighbours, one of them just opposite", (with_opposite(rng), 6, 7)),
+        Case("a neighbour in nearly the same direction", (with_close(clear_cosines(rng, 8, 4, 5), 5), 5, 2)),
+        Case("the nearest 400 of 600", (fan(rng, 600), 0, 400)),
     ]
 
 
@@ -90,43 +117,62 @@ def analogy_cases(rng: np.random.Generator) -> list[Case]:
 
 
 def named(
-    rng: np.random.Generator, W: np.ndarray, m: int, unknown: int
+    rng: np.random.Generator, W: np.ndarray, m: int, unknown: int, last: int = 0
 ) -> tuple[list[list[str]], list[str], np.ndarray]:
-    """m questions in words, of which about half have the right answer, and `unknown` that cannot be asked."""
-    words = [f"word{i}" for i in rng.permutation(len(W))]
+    """m questions in words, some of them with a wrong answer, and `unknown` that cannot be asked.
+
+    How many answers are wrong is left to chance, so that no number can be guessed; some repeat a word of the question.
+    Word `last` of the first question, which has its right answer, is the last of all words: the number -1 would find
+    it. Of what is unknown the first is this question, with this word cut short.
+    """
     a, b, c = clear_questions(rng, W, m)
     scores = all_scores(W, a, b, c)
     for query in (a, b, c):
         scores[np.arange(m), query] = -np.inf
-    d = scores.argmax(1)
-    wrong = np.arange(m) % 3 == 1
-    d = np.where(wrong, (d + 1) % len(W), d)
-    questions = [[words[i] for i in four] for four in zip(a, b, c, d, strict=True)]
-    for number in range(unknown):
-        strange = list(questions[number % m])
-        strange[number % 4] = f"unheard{number}"
-        questions.insert(2 * number, strange)
-    return questions, words, W
+    right = scores.argmax(1)
+    place = np.arange(len(W))  # of each word's vector
+    special = (a, b, c, right)[last][0]
+    place[[special, -1]] = place[[-1, special]]
+    wrong = rng.random(m) < rng.uniform(0.3, 0.7)
+    wrong[:3] = False, True, True
+    d = np.where(wrong, (right + 1) % len(W), right)
+    d[1] = b[1]
+    words = [f"word{i + 10}" for i in rng.permutation(len(W))]
+    questions = [[words[place[i]] for i in four] for four in zip(a, b, c, d, strict=True)]
+    strangers = [list(questions[number % m]) for number in range(unknown)]
+    for number, strange in enumerate(strangers):
+        at = (last + number) % 4
+        strange[at] = strange[at][:-1]  # a part of a word that is known
+        questions.insert(rng.integers(len(questions) + 1), strange)
+    return questions, words, W[place]
 
 
 def in_capitals(rng: np.random.Generator) -> tuple[list[list[str]], list[str], np.ndarray]:
-    """Twelve questions to words of which each two differ in capitals only."""
-    questions, words, W = named(rng, uneven(rng, 16, 5), 12, 0)
+    """Questions to words of which each two differ in capitals only."""
+    questions, words, W = named(rng, uneven(rng, 16, 5), int(rng.integers(12, 60)), 0)
     other = {word: f"{'wW'[i % 2]}ord{i // 2}" for i, word in enumerate(words)}
     return [[other[word] for word in question] for question in questions], list(other.values()), W
 
 
 def accuracy_cases(rng: np.random.Generator) -> list[Case]:
-    """Some questions unknown, none, all, a missing answer only, one question twice, words that differ in capitals."""
+    """Some questions unknown, none, all, a missing answer only, one question twice, words that differ in capitals.
+
+    The numbers of questions are random, so that those who do not compute cannot know what comes out.
+    """
+
+    def some(least: int, most: int) -> int:
+        return int(rng.integers(least, most))
+
     W = uneven(rng, 15, 5)
-    questions, words, _ = named(rng, W, 4, 0)
+    questions, words, V = named(rng, W, some(4, 40), 0)
     strangers = [["who", "knows", "these", "here"], [words[1], words[2], words[3], "words"]]
+    without_answer = named(rng, W, some(4, 40), 1, last=3)
     return [
-        Case("twelve questions, four more with a word that is not known", named(rng, W, 12, 4)),
-        Case("all can be asked", named(rng, uneven(rng, 11, 4), 9, 0)),
-        Case("none can be asked", (strangers, words, W)),
-        Case("for the last question only the answer is missing", ([*questions, strangers[1]], words, W)),
-        Case("one question three times", ([*questions, questions[0], questions[0]], words, W)),
+        Case("some questions have a word that is not known", named(rng, uneven(rng, 15, 5), some(20, 70), some(8, 40))),
+        Case("all can be asked", named(rng, uneven(rng, 11, 4), some(9, 70), 0)),
+        Case("none can be asked", (strangers * some(1, 20), words, V)),
+        Case("for one question only the answer is missing", without_answer),
+        Case("one question several times", ([*questions, *questions[:1] * some(2, 20)], words, V)),
         Case("words that differ in capitals only", in_capitals(rng)),
     ]
 
@@ -144,11 +190,11 @@ def not_itself(args: Args, got: Any, expected: Any) -> str | None:
 def cosines_fall(args: Args, got: Any, expected: Any) -> str | None:
     """From the nearest on, and within -1 and 1."""
     cosines = got[1]
-    if np.abs(cosines).max() > 1 + 1e-5:
+    if not np.abs(cosines).max() <= 1 + 1e-5:
         return (
             f"A cosine lies between -1 and 1; yours reach {np.abs(cosines).max():.4g}: divide by the lengths of both."
         )
-    if (np.diff(cosines) > 1e-6).any():
+    if not (np.diff(cosines) <= 1e-6).all():
         return "The largest cosine comes first; yours grow somewhere along the list."
     return None
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.stats import chisquare
+from scipy.stats import chi2
 
 from course_utils.exercises.spec import Case, Exercise
 from course_utils.values import SeededGenerator
@@ -84,11 +85,14 @@ def optimum_cases(rng: np.random.Generator) -> list[Case]:
         P = rng.gamma(1.0, size=n) + 0.05
         return X, P / P.sum()
 
+    large = rng.integers(20_000, 90_000, size=(5, 5)).astype(np.int32)
+    large[1, 3] = 0
     return [
-        Case("two words by hand, one negative", (np.array([[3.0, 1.0], [1.0, 0.0]]), np.array([0.75, 0.25]), 1)),
+        Case("two words by hand, one negative", (np.array([[3.0, 1.0], [0.0, 2.0]]), np.array([0.75, 0.25]), 1)),
         Case("counts without a zero, five negatives", (*one(5, 0.0), 5)),
         Case("counts with zeros, two negatives", (*one(7, 0.5), 2)),
         Case("counts with zeros, fifteen negatives", (*one(6, 0.3), 15)),
+        Case("large counts in int32", (large, one(5, 0.0)[1], 5)),
     ]
 
 
@@ -97,28 +101,38 @@ def optimum_cases(rng: np.random.Generator) -> list[Case]:
 
 def loss_not_negative(args: Args, got: Any, expected: Any) -> str | None:
     """Every term is -log of a probability."""
-    return "Every term of the loss is -log of a probability: it cannot be negative." if got[0] < -1e-9 else None
+    return "Every term of the loss is -log of a probability: it cannot be negative." if not got[0] >= -1e-9 else None
 
 
 def others_stand_still(args: Args, got: Any, expected: Any) -> str | None:
     """Only the true word and the negatives have a gradient."""
     _v_c, o, negatives, U = args
     untouched = np.setdiff1d(np.arange(len(U)), np.append(o, negatives))
-    if len(untouched) and np.abs(got[2][untouched]).max() > 1e-9:
+    if len(untouched) and not np.abs(got[2][untouched]).max() <= 1e-9:
         return f"Word {untouched[0]} is neither the true word nor a negative, so its row of dU must be 0."
     return None
 
 
 def sums_to_one(args: Args, got: Any, expected: Any) -> str | None:
     """A distribution."""
-    if abs(got.sum() - 1) > 1e-5:
+    if not abs(got.sum() - 1) <= 1e-5:
         return f"P must sum to 1; yours sums to {got.sum():.4g}: divide by Z, the sum of all."
+    return None
+
+
+def never_together(args: Args, got: Any, expected: Any) -> str | None:
+    """-inf, the logarithm of 0, where X is 0, and only there."""
+    never = args[0] == 0
+    if not np.isneginf(got[never]).all():
+        return "Where X is 0, S must be -inf: two words that never meet cannot be pushed too far apart."
+    if not np.isfinite(got[~never]).all():
+        return "Where X is not 0, S must be finite."
     return None
 
 
 def draws_as_told(args: Args, got: Any, expected: Any) -> str | None:
     """The words are in range, those of weight 0 never come, and the others as often as chi-squared allows."""
-    weights = args[0]
+    weights, got = args[0], got[0]
     p = weights / weights.sum()
     if got.min() < 0 or got.max() >= len(p):
         return f"Word numbers run from 0 to {len(p) - 1}; yours run from {got.min()} to {got.max()}."
@@ -126,33 +140,56 @@ def draws_as_told(args: Args, got: Any, expected: Any) -> str | None:
     impossible = np.flatnonzero((p == 0) & (seen > 0))
     if len(impossible):
         return f"Word {impossible[0]} has weight 0 and must never be drawn."
-    possible = p > 0
-    if chisquare(seen[possible], p[possible] * got.size).pvalue < RARE_EVENT:
-        word = int(np.argmax(np.abs(seen - p * got.size) / np.sqrt(np.maximum(p * got.size, 1))))
+    off = (seen - p * got.size)[p > 0] / np.sqrt(p[p > 0] * got.size)
+    distance, freedom = off @ off, (p > 0).sum() - 1
+    if not chi2.sf(distance, freedom) >= RARE_EVENT:
+        word = int(np.flatnonzero(p > 0)[np.abs(off).argmax()])
         return f"Word {word} should come in {p[word]:.1%} of the draws, and came in {seen[word] / got.size:.1%}."
+    if not chi2.cdf(distance, freedom) >= RARE_EVENT:
+        return "All words come just as often as they should, which chance never does: each draw must be free."
     return None
 
 
 def draws_are_independent(args: Args, got: Any, expected: Any) -> str | None:
-    """Neighbouring draws are equal as often as chance has it."""
+    """Neighbouring draws are equal as often as chance has it, and so are those a few, a row, or a half apart."""
     p = args[0] / args[0].sum()
-    flat = got.ravel()
-    equal, share = (flat[1:] == flat[:-1]).mean(), (p * p).sum()
-    if abs(equal - share) > 10 * np.sqrt(share * (1 - share) / len(flat)) + 1e-3:
+    flat, share = got[0].ravel(), (p * p).sum()
+    for apart in (1, 2, 3, 4, 5, len(flat) // 2):
+        equal = (flat[apart:] == flat[:-apart]).mean()
+        if not abs(equal - share) <= 10 * np.sqrt(share * (1 - share) / (len(flat) - apart)) + 1e-3:
+            which = "two in a row" if apart == 1 else f"two that are {apart} places apart"
+            return (
+                f"Draws must be independent: {which} should be equal in {share:.1%} of the cases, and are in "
+                f"{equal:.1%}."
+            )
+    return None
+
+
+def draws_come_from_rng(args: Args, got: Any, expected: Any) -> str | None:
+    """Generators in the same state give the same draws."""
+    if not np.array_equal(*got):
         return (
-            f"Draws must be independent: two in a row should be equal in {share:.1%} of the cases, and "
-            f"are in {equal:.1%}."
+            "Two calls with generators in the same state draw different words: some of your random numbers come from "
+            "elsewhere than `rng`."
         )
     return None
+
+
+def draw_twice(draw_noise: Callable[..., Any], weights: np.ndarray, shape: Any, rng: SeededGenerator) -> Any:
+    """Two calls with the same random numbers."""
+    again = SeededGenerator(rng.seed)
+    return draw_noise(weights, shape, rng), draw_noise(weights, shape, again)
 
 
 def keeps_are_probabilities(args: Args, got: Any, expected: Any) -> str | None:
     """From 0 to 1, and the rarer a word, the more surely it is kept."""
     order = np.argsort(args[0])
+    if (got[0] >= 1).all() and not (expected[0] >= 1).all():
+        return "paper is never below 1: cut off at 1 from above, with np.minimum and not np.maximum."
     for name, keep in zip(("paper", "code"), got, strict=True):
-        if keep.max() > 1 + 1e-9 or keep.min() < 0:
+        if not (keep.max() <= 1 + 1e-9 and keep.min() >= 0):
             return f"{name} holds probabilities, from 0 to 1; yours runs from {keep.min():.4g} to {keep.max():.4g}."
-        if (np.diff(keep[order]) > 1e-9).any():
+        if not (np.diff(keep[order]) <= 1e-9).all():
             return f"The rarer a word, the more surely it is kept; in {name} it is the other way round."
     return None
 
@@ -209,9 +246,11 @@ EXERCISES = (
         cases=sampler_cases,
         takes=("weights", "shape", "rng"),
         draws_from=("rng",),
-        returns=("words",),
-        by_property=("words",),
-        properties=(draws_as_told, draws_are_independent),
+        returns=("words", "words_again"),
+        by_property=("words", "words_again"),
+        properties=(draws_as_told, draws_are_independent, draws_come_from_rng),
+        use=draw_twice,
+        time_limit=10.0,  # torch is imported first
         hints=(
             "Lay the words side by side on a line, each as long as its weight. A uniform random place on the "
             "line falls "
@@ -248,6 +287,7 @@ EXERCISES = (
         cases=optimum_cases,
         takes=("X", "P", "k"),
         returns=("S",),
+        properties=(never_together,),
         hints=(
             "X[c].sum() is a row's sum and must be a column, `X.sum(1, keepdims=True)`; P belongs to the columns o.",
             "log A − log k = log(A / k). NumPy's log of 0 is −inf with a warning, which `np.errstate(divide='ignore')` "

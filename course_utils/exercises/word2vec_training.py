@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.stats import chi2
 
 from course_utils.exercises.spec import Case, Exercise
 from course_utils.values import SeededGenerator
 
 NOTEBOOK = "02_word2vec"
 Args = tuple[Any, ...]
-SIGMAS = 6  # standard deviations that a count of random draws may be off
-TWINS = 24  # words of the case whose sentences have two words each, all different
+RARE_EVENT = 1e-9  # p-value below which draws are taken to be wrong: no right training meets it in a billion checks
+THREES = 36  # words of the case whose sentences have three words each, all different
 LINE = 30  # words of the case whose only sentence has every word once
 NEAR = 0.2  # how far what is read from a result may be from a whole number: errors of second order in lr, and rounding
 
@@ -28,13 +29,15 @@ def vectors(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
 def add_cases(rng: np.random.Generator) -> list[Case]:
     """By hand, many repetitions, no repetition, nothing to add, float32."""
     hand = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    nested = rng.integers(5, size=(4, 3))
+    nested[0, 1] = nested[0, 0]
     return [
         Case("row 1 twice and row 0 once", (hand, np.array([1, 1, 0]), np.array([[1.0, 0], [10, 0], [0, 100]]))),
         Case("thirty additions to five rows", (vectors(rng, 5, 3), rng.integers(5, size=30), vectors(rng, 30, 3))),
         Case("every row once", (vectors(rng, 6, 4), rng.permutation(6), vectors(rng, 6, 4))),
         Case(
             "rows (4, 3) for G (4, 3, 2)",
-            (vectors(rng, 5, 2), rng.integers(5, size=(4, 3)), rng.normal(size=(4, 3, 2))),
+            (vectors(rng, 5, 2), nested, rng.normal(size=(4, 3, 2))),
         ),
         Case("nothing to add", (vectors(rng, 3, 2), np.array([], dtype=int), np.zeros((0, 2)))),
         Case(
@@ -95,28 +98,31 @@ def train_cases(rng: np.random.Generator) -> list[Case]:
     def generator() -> SeededGenerator:
         return SeededGenerator(int(rng.integers(2**31)))
 
-    zipf = 1 / np.arange(1, 7)
-    lengths = rng.integers(2, 9, size=400)
-    some = rng.choice(6, size=lengths.sum(), p=zipf / zipf.sum())
+    # two frequent words, one in sentences of two words and one in sentences of eight, so that pairs count otherwise
+    lengths = rng.permutation(np.repeat([2, 8], [150, 40]))
+    zipf = 1 / np.arange(1, 9) / (1 / np.arange(1, 9)).sum()
+    some = np.concatenate([np.append(0 if n == 2 else 1, rng.choice(8, n - 1, p=zipf)) for n in lengths])
     topic = np.repeat(rng.integers(3, size=300), 8)  # sentences of eight words of one of three topics
     themes = 4 * topic + rng.integers(4, size=len(topic))
-    twins = rng.permutation(TWINS), np.arange(0, TWINS + 1, 2), TWINS
+    threes = rng.permutation(THREES), np.arange(0, THREES + 1, 3), THREES
     return [
         Case("no epoch: the start", (np.array([0, 1, 2, 1]), np.array([0, 2, 4]), 500, generator(), 20, 2, 2, 0)),
         Case(
-            "a word that only meets itself: two epochs of two steps",
-            (np.array([0, 0]), np.array([0, 2]), 1, generator(), 100, 1, 4, 2, 0.3, 1),
+            "a word that only meets itself: two epochs of four steps",
+            (np.array([0, 0, 0]), np.array([0, 3]), 1, generator(), 100, 1, 4, 2, 0.15, 1),
         ),
         Case(
-            "one step on all pairs of 400 sentences",
-            (some, np.append(0, np.cumsum(lengths)), 6, generator(), 40, 3, 4, 1, 0.01, 10**6),
+            "one step on all pairs of 190 sentences",
+            (some, np.append(0, np.cumsum(lengths)), 10, generator(), 40, 3, 8, 1, 0.01, 10**6),
         ),
         Case(
             "three topics, three epochs",
-            (themes, np.arange(0, len(themes) + 1, 8), 13, generator(), 8, 3, 3, 3, 0.1, 50),
+            (themes, np.arange(0, len(themes) + 1, 8), 13, generator(), 8, 3, 3, 3, 0.05, 64),
         ),
-        Case("twelve sentences of two words, one epoch, a step for each", (*twins, generator(), 40, 1, 3, 1, 0.01, 2)),
-        Case("the same, two epochs", (*twins, generator(), 40, 1, 3, 2, 0.01, 2)),
+        Case(
+            "twelve sentences of three words, one epoch, a step for each", (*threes, generator(), 60, 1, 3, 1, 0.01, 4)
+        ),
+        Case("the same, two epochs", (*threes, generator(), 60, 1, 3, 2, 0.01, 4)),
         Case(
             "one sentence, two epochs of one step",
             (rng.permutation(LINE), np.array([0, LINE]), LINE, generator(), 50, 1, 2, 2, 0.001, 100),
@@ -155,6 +161,7 @@ def new_word_cases(rng: np.random.Generator) -> list[Case]:
     hand = np.array([[1.0, 0.0], [0.0, 2.0]])
     return [
         Case("one step from 0", (np.array([0]), np.array([[1]]), hand, 1, 1.0)),
+        Case("no step at all", (np.array([0, 1]), np.array([[1], [1]]), hand, 0, 1.0)),
         Case(
             "four contexts, ten steps",
             (rng.integers(6, size=4), rng.integers(6, size=(4, 3)), vectors(rng, 6, 3), 10, 0.3),
@@ -174,8 +181,9 @@ def new_word_cases(rng: np.random.Generator) -> list[Case]:
 def sums_kept(args: Args, got: Any, expected: Any) -> str | None:
     """Nothing that is added gets lost."""
     M, _, G = args
-    if np.abs(got.sum(0) - M.sum(0) - G.reshape(-1, M.shape[1]).sum(0)).max() > 1e-4 * max(1.0, np.abs(G).sum()):
-        return "Something got lost or came twice: the column sums must grow by the column sums of G."
+    off = np.abs(got.sum(0) - M.sum(0) - G.reshape(-1, M.shape[1]).sum(0)).max()
+    if not off <= 1e-4 * max(1.0, np.abs(G).sum()):
+        return "The column sums must grow by the column sums of G: is all of G added, every row of it once?"
     return None
 
 
@@ -184,15 +192,6 @@ def dtype_kept(args: Args, got: Any, expected: Any) -> str | None:
     if got.dtype != args[0].dtype:
         return f"The result must have the dtype of M, {args[0].dtype}; yours has {got.dtype}."
     return None
-
-
-def met(tokens: np.ndarray, starts: np.ndarray, window: int, n_words: int) -> np.ndarray:
-    """How often each two words are a pair, (n_words, n_words)."""
-    band = np.tri(len(tokens), k=window)
-    sentence = np.searchsorted(starts, np.arange(len(tokens)), side="right")
-    together = band * band.T * (sentence == sentence[:, None]) - np.eye(len(tokens))
-    words = np.eye(n_words)[tokens]  # (tokens, n_words)
-    return words.T @ together @ words
 
 
 def settings(args: Args) -> dict[str, Any]:
@@ -204,7 +203,7 @@ def settings(args: Args) -> dict[str, Any]:
 def steps_counted(args: Args, got: Any, expected: Any) -> str | None:
     """As many losses as steps; the first, with U = 0, is (k + 1) log 2."""
     losses, first = got[2], (args[6] + 1) * np.log(2)
-    if len(losses) and abs(losses[0] - first) > 1e-3:
+    if len(losses) and not abs(losses[0] - first) <= 1e-3:
         return (
             f"With U = 0 every probability is ½ and the first loss is (k + 1) log 2 = {first:.3f}; "
             f"yours is {losses[0]:.3f}."
@@ -221,22 +220,29 @@ def all_finite(args: Args, got: Any, expected: Any) -> str | None:
 
 
 def start_as_told(args: Args, got: Any, expected: Any) -> str | None:
-    """epochs = 0: V uniform in its box, U = 0."""
+    """epochs = 0: V uniform in its box, U = 0. One step from U = 0 leaves V where it was."""
     own = settings(args)
-    if own["epochs"] != 0:
-        return None
     V, U, _ = got
     box = 1 / (2 * own["d"])
-    if np.abs(U).max() > 0:
+    if own["epochs"] != 0:
+        if own["batch"] == 10**6 and not from_given(args, V, box):
+            return "With U = 0 the gradient of V is 0, so after one step V is still its start, drawn first from `rng`."
+        return None
+    if not np.abs(U).max() <= 0:
         return "U starts at 0 everywhere."
-    if np.abs(V).max() > box * (1 + 1e-6):
+    if not np.abs(V).max() <= box * (1 + 1e-6):
         return f"V starts between -1/(2d) and 1/(2d), that is ±{box:.4g}; yours reaches {np.abs(V).max():.4g}."
-    if abs(V.std() / (2 * box / np.sqrt(12)) - 1) > 0.05 or abs(V.mean()) > 0.05 * box:
+    if not (abs(V.std() / (2 * box / np.sqrt(12)) - 1) <= 0.05 and abs(V.mean()) <= 0.05 * box):
         return "V starts uniformly between -1/(2d) and 1/(2d), so about half of its entries are positive."
-    sizes = np.sort(np.abs(V), axis=None)
-    if not any(np.allclose(sizes, np.sort(own, axis=None), rtol=0, atol=1e-5 * box) for own, *_ in starts_of(args)):
+    if not from_given(args, V, box):
         return "V must be the first numbers that are drawn from the `rng` that is given; yours come from elsewhere."
     return None
+
+
+def from_given(args: Args, V: np.ndarray, box: float) -> bool:
+    """Whether the sizes of V are those that the given generator draws first."""
+    sizes = np.sort(np.abs(V), axis=None)
+    return any(np.allclose(sizes, np.sort(own, axis=None), rtol=0, atol=1e-5 * box) for own, *_ in starts_of(args))
 
 
 def starts_of(args: Args) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -253,50 +259,85 @@ def starts_of(args: Args) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     return given
 
 
+def silent_words_rest(args: Args, got: Any, expected: Any) -> str | None:
+    """A word that never occurs is nobody's outside word, and has the weight 0 as noise."""
+    silent = np.setdiff1d(np.arange(args[2]), args[0])
+    if len(silent) and not np.abs(got[1][silent]).max() <= 0:
+        return (
+            f"Word {silent[-1]} never occurs, so U(w)^(3/4)/Z is 0: it is never drawn as noise, and its row of U stays "
+            "0."
+        )
+    return None
+
+
 def rate_falls(args: Args, got: Any, expected: Any) -> str | None:
     """One word that only meets itself: each step multiplies a fixed matrix, to first order, so rates can be read."""
     own = settings(args)
     if own["n_words"] != 1:
         return None
-    v, u, steps = 1.0, 0.0, 2 * own["epochs"]
-    for t in range(steps):
-        change = own["lr"] * (1 - t / steps) * (own["k"] - 1) / 2
-        v, u = v - change * u, u - change * v
+    step, E = np.arange(4 * own["epochs"]), own["epochs"]
     V, U, _ = got
     ratio = float((U * V).sum() / (V * V).sum())
-    if abs(ratio - u / v) > 0.03 * abs(u / v):
-        return (
-            "Where one word only meets itself, the learning rates can be read from the result; yours do not fall as "
-            "lr (1 - t / T) over all steps of all epochs, or the true pair or the negatives are counted otherwise."
-        )
-    return None
+
+    def fits(shares: np.ndarray, most: float) -> bool:
+        v, u = 1.0, 0.0
+        for share in shares:
+            change = own["lr"] * share * (own["k"] - 1) / 2
+            v, u = v - change * u, u - change * v
+        return bool(abs(ratio - u / v) <= most * abs(u / v))
+
+    if fits(1 - step / len(step), 0.03):
+        return None
+    for shares, what in (
+        (np.ones(len(step)), "stay at lr"),
+        (1 - step % 4 / 4, "fall from lr to 0 in every epoch anew"),
+        (1 - step // 4 / E, "fall from epoch to epoch only"),
+        (1 - step / (4 * E + 4), "fall as if there were one epoch more"),
+        (np.maximum(1 - step / (3 * E), 0), "fall as if there were as many pairs as words"),
+    ):
+        if fits(shares, 0.01):
+            return (
+                f"Your learning rates, read from the result, {what}: step t of all T steps has lr (1 - t / T), over "
+                "all epochs."
+            )
+    return (
+        "Where one word only meets itself, the learning rates can be read from the result; yours do not fall as "
+        "lr (1 - t / T) over all steps of all epochs, or the true pair or the negatives are counted otherwise."
+    )
+
+
+def pairs_of_each(args: Args) -> np.ndarray:
+    """In how many pairs each word is the centre, which is also in how many it is the outside word, (n,)."""
+    tokens, starts, n_words, window = args[0], args[1], args[2], args[5]
+    lengths = np.diff(starts)
+    before = np.arange(len(tokens)) - np.repeat(starts[:-1], lengths)  # (tokens,): of the same sentence
+    after = np.repeat(lengths, lengths) - 1 - before
+    return np.bincount(tokens, np.minimum(before, window) + np.minimum(after, window), n_words)
 
 
 def one_step_adds_up(args: Args, got: Any, expected: Any) -> str | None:
-    """After one step from U = 0, U says which pairs were taken and which noise words were drawn."""
+    """After one step from U = 0, U says how often each word was a centre and how often it was drawn as noise."""
     own = settings(args)
     if own["batch"] < 10**6:
         return None
-    V, U, _ = (np.asarray(one, dtype=float) for one in got)
-    X = met(own["tokens"], own["starts"], own["window"], len(V))
-    times = X.sum(1)  # (n,): how often each word is a centre
-    drawn = X @ V - 2 * U / own["lr"]  # (n, d): for each word the sum of V[c] over its draws as noise
-    wanted = own["k"] * times @ V  # (d,)
-    if np.abs(drawn.sum(0) - wanted).max() > 1e-3 * np.abs(wanted).max():
+    A = pushes(*got[:2]) / own["lr"]  # (n, n): how often w was the outside word of c, less how often it was its noise
+    times, k = pairs_of_each(args), own["k"]
+    drawn = times - A.sum(1)  # (n,)
+    if not (np.abs(A - A.round()).max() <= NEAR and np.abs(A.sum(0) - times * (1 - k)).max() <= NEAR * k):
         return (
             "After one step on all pairs, the changes of U do not add up: every pair of the window counts once, with k "
             "noise words, and repeated words receive all of their changes."
         )
-    mean = times @ V / times.sum()
-    spread = times @ (V @ mean) ** 2 / times.sum() / (mean @ mean) ** 2
-    draws = own["k"] * times.sum()
-    share = drawn @ mean / (mean @ mean) / draws  # (n,): estimates of the noise distribution
-    counts = np.bincount(own["tokens"], minlength=len(V)) ** 0.75
-    P = counts / counts.sum()
-    off = np.abs(share - P) / np.sqrt(P * spread / draws)
-    if off.max() > SIGMAS:
-        word = int(off.argmax())
-        return f"Word {word} was drawn as noise in {share[word]:.1%} of the draws; U(w)^(3/4)/Z says {P[word]:.1%}."
+    weights = np.bincount(own["tokens"], minlength=len(A)) ** 0.75
+    P = weights / weights.sum()
+    draws, said = k * times.sum(), P > 0
+    off = (drawn - draws * P)[said] / np.sqrt(draws * P[said])
+    if not RARE_EVENT <= chi2.sf(off @ off, said.sum() - 1) <= 1 - RARE_EVENT:
+        word = int(np.flatnonzero(said)[np.abs(off).argmax()])
+        return (
+            f"Word {word} was drawn as noise in {drawn[word] / draws:.1%} of the draws; U(w)^(3/4)/Z says "
+            f"{P[word]:.1%}, with U(w) the share of the *corpus's words* that are w."
+        )
     return None
 
 
@@ -309,22 +350,26 @@ def pushes(V: np.ndarray, U: np.ndarray) -> np.ndarray:
 
 
 def order_is_random(args: Args, got: Any, expected: Any) -> str | None:
-    """Sentences of two words, two pairs a step: the rates say in which step each sentence was taken."""
+    """Sentences of three words, four pairs a step: the rates say in which step each sentence was taken."""
     own = settings(args)
-    if own["n_words"] != TWINS:
+    if own["n_words"] != THREES:
         return None
-    n, epochs = TWINS // 2, own["epochs"]
-    rates = pushes(*got[:2]).sum(0) / (1 - own["k"])  # (24,): of each centre word, added up over the epochs
+    n, epochs = THREES // 3, own["epochs"]
+    rates = pushes(*got[:2]).sum(0) / (1 - own["k"]) / pairs_of_each(args)  # (36,): of each centre, over the epochs
     steps = n * epochs * (epochs - rates / own["lr"])  # the numbers of the steps that took it, added up
-    if np.abs(steps - steps.round()).max() > NEAR:
-        return (
-            "With sentences of two words the learning rates of all steps can be read from the result, and yours do not "
-            "fit: every pair counts once in an epoch, with k noise words, at the rate lr (1 - t / T)."
-        )
-    pairs = steps.round().astype(int)[own["tokens"]].reshape(n, 2)  # (12, 2): sentence by sentence
-    if (pairs[:, 0] != pairs[:, 1]).any():
+    steps = steps[own["tokens"]].reshape(n, 3)  # sentence by sentence
+    if np.abs(rates / own["lr"] / epochs - 1).max() < NEAR / n:
+        return "Every step has the same rate, lr: it falls linearly to 0, step t of all T steps has lr (1 - t / T)."
+    outer = steps[:, [0, 2]]  # these have one pair each
+    if np.abs(outer - outer.round()).max() <= NEAR and not np.abs(np.diff(outer)).max() <= NEAR:
         return "The pairs of a sentence must stay together: shuffle the sentences, not the pairs."
-    taken = pairs[:, 0]  # (12,)
+    if not np.abs(steps - steps[:, :1].round()).max() <= NEAR:
+        return (
+            "With sentences of three words the learning rates of all steps can be read from the result, and yours do "
+            "not fit: every pair counts once in an epoch, with k noise words, at the rate lr (1 - t / T), where T is "
+            "the number of steps, epochs · ceil(pairs / batch)."
+        )
+    taken = steps[:, 0].round().astype(int)
     return first_order(args, taken) if epochs == 1 else second_order(args, taken)
 
 
@@ -354,31 +399,70 @@ def second_order(args: Args, taken: np.ndarray) -> str | None:
 
 
 def noise_is_new(args: Args, got: Any, expected: Any) -> str | None:
-    """One sentence with every word once, at the rates lr and lr / 2: noise that comes again counts 3/2 each time."""
+    """One sentence with every word once, at the rates lr and lr / 2: two thirds of the first noise and a third more."""
     own = settings(args)
     if own["n_words"] != LINE:
         return None
-    near = met(own["tokens"], own["starts"], own["window"], LINE)
-    drawn = near - pushes(*got[:2]) / own["lr"] / 1.5  # (n, n): 2/3 for a draw of the first epoch, 1/3 of the second
-    if np.abs(drawn - drawn.round()).max() < NEAR:
+    beside = np.zeros((LINE, LINE))
+    beside[own["tokens"][1:], own["tokens"][:-1]] = 1
+    beside += beside.T
+    thrice = 3 * beside - 2 * pushes(*got[:2]) / own["lr"]  # (n, n): 2 for a draw of the first epoch, 1 of the second
+    whole = thrice.round()
+    wanted = 3 * own["k"] * pairs_of_each(args)  # (n,): of each centre
+    if not (np.abs(thrice - whole).max() <= NEAR and whole.min() >= 0 and np.array_equal(whole.sum(0), wanted)):
+        return (
+            "The changes of U do not add up: in both epochs every pair comes once, with k noise words of its own, at "
+            "the rates lr and lr / 2."
+        )
+    if (whole % own["k"] == 0).all():
+        return "The k noise words of a pair are one word, k times: draw each of them."
+    if (whole.sum(1) % 3 == 0).all():
         return "Every epoch has the same noise words: draw new ones from the `rng` that is given."
     return None
 
 
+def loss_of(args: Args, V: np.ndarray, U: np.ndarray) -> float:
+    """The loss to be expected of vectors: the mean over all pairs of the corpus, with the noise's mean."""
+    own = settings(args)
+    weights = np.bincount(own["tokens"], minlength=own["n_words"]) ** 0.75
+    scores = V.astype(float) @ U.T.astype(float)  # (n, n): centres, outside words
+    noise = np.logaddexp(0, scores) @ weights / weights.sum()  # (n,)
+    places, total, pairs = np.arange(len(own["tokens"])), 0.0, 0
+    sentence = np.searchsorted(own["starts"], places, side="right")
+    for step in range(1, own["window"] + 1):
+        same = places[:-step][sentence[step:] == sentence[:-step]]
+        a, b = own["tokens"][same], own["tokens"][same + step]
+        total += np.logaddexp(0, -scores[[a, b], [b, a]]).sum() + own["k"] * (noise[a] + noise[b]).sum()
+        pairs += 2 * len(same)
+    return total / pairs
+
+
 def topics_found(args: Args, got: Any, expected: Any) -> str | None:
-    """Words of a topic come to lie together, and the loss ends as low as the solution's."""
+    """Words of a topic come to lie together, and V and U have a loss as low as the solution's."""
     own = settings(args)
     if own["n_words"] != 13:
         return None
-    V, _, losses = got
+    V, U, _ = got
     unit = V[:12] / np.maximum(np.linalg.norm(V[:12], axis=1, keepdims=True), 1e-12)
     cosines, topic = unit @ unit.T, np.arange(12) // 4
     same = (topic[:, None] == topic) & ~np.eye(12, dtype=bool)
     if not cosines[same].min() > cosines[topic[:, None] != topic].max():
         return "Words of one topic must end nearer to each other than to those of another; yours do not."
-    end, right = losses[-30:].mean(), expected[2][-30:].mean()
-    if abs(end - right) > 0.1:
-        return f"The loss should end near {right:.2f}; yours ends at {end:.2f}."
+    end, right = loss_of(args, V, U), loss_of(args, *expected[:2])
+    if not abs(end - right) <= 0.03:
+        return f"V and U should end with a loss near {right:.2f} over all pairs; yours have {end:.2f}."
+    return None
+
+
+def losses_fall(args: Args, got: Any, expected: Any) -> str | None:
+    """The losses that are told fall as the solution's do."""
+    if args[2] != 13:
+        return None
+    parts = zip(np.array_split(got[2], 6), np.array_split(expected[2], 6), strict=True)
+    for part, (told, right) in enumerate(parts):
+        if not abs(told.mean() - right.mean()) <= 0.25:
+            where = f"In the {('first', 'second', 'third', 'fourth', 'fifth', 'last')[part]} sixth of all steps"
+            return f"{where} the mean loss should be near {right.mean():.2f}; yours is {told.mean():.2f}."
     return None
 
 
@@ -386,7 +470,7 @@ def others_unmoved(args: Args, got: Any, expected: Any) -> str | None:
     """A block's centre without a pair gets no gradient."""
     mask = args[2]
     silent = mask.sum(2) == 0
-    if silent.any() and np.abs(got[0][silent]).max() > 1e-7:
+    if silent.any() and not np.abs(got[0][silent]).max() <= 1e-7:
         return "A centre without any pair (its row of the mask is 0) takes no part: its gradient is 0."
     return None
 
@@ -464,8 +548,8 @@ EXERCISES = (
         returns=("V", "U", "losses"),
         by_property=("V", "U", "losses"),
         properties=(
-            *(all_finite, steps_counted, start_as_told, rate_falls, one_step_adds_up, topics_found),
-            *(order_is_random, noise_is_new),
+            *(all_finite, steps_counted, start_as_told, silent_words_rest, rate_falls, one_step_adds_up),
+            *(topics_found, losses_fall, order_is_random, noise_is_new),
         ),
         time_limit=20.0,
         requires=("training-pairs", "noise-distribution", "noise-sampler", "sgd-pass"),

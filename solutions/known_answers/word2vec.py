@@ -152,6 +152,61 @@ def _(sentences, n_words, window):
     return counts(sentences, n_words, lambda step: 1 / abs(step) if 0 < abs(step) <= window else 0)
 
 
+@known.mistake(
+    "cooccurrence",
+    "slices shifted, lost updates",
+    "`X[s[:-k], s[k:]] += 1` adds 1 only once for a pair that stands at several places: np.add.at adds each time.",
+)
+def _(sentences, n_words, window):
+    X = np.zeros((n_words, n_words))
+    for s in sentences:
+        for step in range(1, window + 1):
+            X[s[:-step], s[step:]] += 1
+            X[s[step:], s[:-step]] += 1
+    return X
+
+
+@known.mistake(
+    "cooccurrence",
+    "diagonal halved",
+    "The diagonal is half of what it should be: two places with the same word count once in each direction, so 2.",
+)
+def _(sentences, n_words, window):
+    X = S.cooccurrence(sentences, n_words, window)
+    return X - np.diag(np.diag(X) / 2)
+
+
+@known.mistake(
+    "cooccurrence",
+    "full windows only",
+    "You leave out places near a sentence's ends, where the window is cut off: they count with the words they have.",
+)
+def _(sentences, n_words, window):
+    X = np.zeros((n_words, n_words))
+    for s in sentences:
+        for t in range(window, len(s) - window):
+            for other in [*s[t - window : t], *s[t + 1 : t + window + 1]]:
+                X[s[t], other] += 1
+    return X
+
+
+@known.mistake(
+    "cooccurrence",
+    "once a sentence",
+    "Two words count once a sentence, however often they meet there: every two places are a pair.",
+)
+def _(sentences, n_words, window):
+    parts = [S.cooccurrence([s], n_words, window) > 0 for s in sentences]
+    return np.sum(parts, axis=0).astype(float)
+
+
+@known.mistake(
+    "cooccurrence", "counted in int8", "Counts beyond 127 turn negative: take a larger type than int8, such as int64."
+)
+def _(sentences, n_words, window):
+    return S.cooccurrence(sentences, n_words, window).astype(int).astype(np.int8)
+
+
 @known.alternative("cooccurrence", "whole numbers, both sides by slices")
 def _(sentences, n_words, window):
     X = np.zeros((n_words, n_words), dtype=int)
@@ -270,7 +325,7 @@ def in_steps(tokens, starts, steps):
         for step in steps
         if begin <= t + step < end
     ]
-    c, o = np.array(places).T
+    c, o = np.array(places, dtype=int).reshape(-1, 2).T
     return tokens[c], tokens[o]
 
 
@@ -281,6 +336,92 @@ def in_steps(tokens, starts, steps):
 )
 def _(tokens, starts, window):
     return S.training_pairs(np.arange(len(tokens)), starts, window)
+
+
+@known.mistake(
+    "training-pairs",
+    "both directions at once",
+    "The pairs are right but in another order: you write (a, b) and (b, a) together; go from centre to centre.",
+)
+def _(tokens, starts, window):
+    places = [
+        pair
+        for begin, end in itertools.pairwise(starts)
+        for t in range(begin, end)
+        for left in range(max(begin, t - window), t)
+        for pair in ((t, left), (left, t))
+    ]
+    c, o = np.array(places, dtype=int).reshape(-1, 2).T
+    return tokens[c], tokens[o]
+
+
+@known.mistake(
+    "training-pairs",
+    "right end too near",
+    "To the right the window ends one place too early: a slice's or range's end is t + window + 1.",
+)
+def _(tokens, starts, window):
+    return loop_pairs(tokens, starts, window, lambda step: step != 0 and step < window)
+
+
+@known.mistake(
+    "training-pairs",
+    "negative places",
+    "Places before the first word are negative, and an index then counts from the end: keep places >= begin too.",
+)
+def _(tokens, starts, window):
+    end = np.repeat(starts[1:], np.diff(starts))
+    place = np.arange(len(tokens))[:, None] + np.delete(np.arange(-window, window + 1), window)
+    inside = place < end[:, None]
+    return np.repeat(tokens, inside.sum(1)), tokens[np.maximum(place, -len(tokens))[inside]]
+
+
+@known.mistake(
+    "training-pairs",
+    "left side from near to far",
+    "The pairs are right but in another order: go through the words before the centre from left to right too.",
+)
+def _(tokens, starts, window):
+    return in_steps(tokens, starts, [*range(-1, -window - 1, -1), *range(1, window + 1)])
+
+
+@known.mistake(
+    "training-pairs",
+    "equal words left out",
+    "Two places with the same word are a pair too: leave out the place itself, not the word.",
+)
+def _(tokens, starts, window):
+    c, o = S.training_pairs(tokens, starts, window)
+    return c[c != o], o[c != o]
+
+
+@known.mistake(
+    "training-pairs",
+    "each pair once",
+    "A pair of words that occurs at several places comes each time; you list it once.",
+)
+def _(tokens, starts, window):
+    pairs = list(dict.fromkeys(zip(*S.training_pairs(tokens, starts, window), strict=True)))
+    c, o = np.array(pairs, dtype=int).reshape(-1, 2).T
+    return c, o
+
+
+@known.mistake(
+    "training-pairs",
+    "floats where there is no pair",
+    "np.array([]) holds floats: where there is no pair return integers too, with `dtype=int`.",
+)
+def _(tokens, starts, window):
+    c, o = S.training_pairs(tokens, starts, window)
+    return np.array(c.tolist()), np.array(o.tolist())
+
+
+@known.mistake(
+    "training-pairs", "16 bits", "An int16 ends at 32,767: larger word numbers overflow. Keep the dtype of the tokens."
+)
+def _(tokens, starts, window):
+    c, o = S.training_pairs(tokens, starts, window)
+    return c.astype(np.int16), o.astype(np.int16)
 
 
 @known.alternative("training-pairs", "loops")
@@ -364,6 +505,34 @@ def _(c, o, n_words):
     found = sorted(Counter(zip(c.tolist(), o.tolist(), strict=True)).items())
     i, j, x = zip(*((i, j, x) for (i, j), x in found), strict=True)
     return np.array(i), np.array(j), np.array(x)
+
+
+@known.mistake(
+    "sparse-counts",
+    "not sorted",
+    "The counts are right but not sorted: by i, then by j; you keep the order of arrival.",
+)
+def _(c, o, n_words):
+    found = Counter(zip(c.tolist(), o.tolist(), strict=True))
+    return tuple(np.array([(i, j, x) for (i, j), x in found.items()], dtype=int).reshape(-1, 3).T)
+
+
+@known.mistake(
+    "sparse-counts",
+    "factor too small",
+    "With c · max(o) + o different pairs share a number; o goes up to n_words − 1, so multiply by n_words.",
+)
+def _(c, o, n_words):
+    most = max(int(o.max(initial=1)), 1)
+    pairs, x = np.unique(c.astype(np.int64) * most + o, return_counts=True)
+    return pairs // most, pairs % most, x
+
+
+@known.mistake("sparse-counts", "c itself changed", "`c *= n_words` changes the caller's array: write `c * n_words`.")
+def _(c, o, n_words):
+    result = S.sparse_counts(c, o, n_words)
+    c *= np.array(n_words).astype(c.dtype)
+    return result
 
 
 @known.alternative("sparse-counts", "Counter")
@@ -471,9 +640,51 @@ def _(X):
     return np.where(X > 0, np.maximum(pmi(X) - np.log(X.sum()), 0), 0)
 
 
+@known.mistake(
+    "ppmi",
+    "column sums twice",
+    "You divide by the column sum of both words; p_a comes from the sum of a *row*, and X need not be symmetric.",
+)
+def _(X):
+    return by_product(X, np.outer(X.sum(0), X.sum(0)))
+
+
+@known.mistake(
+    "ppmi",
+    "row and column sums exchanged",
+    "The sums are exchanged: p_a comes from the sum of row a, p_b from that of column b.",
+)
+def _(X):
+    return by_product(X, np.outer(X.sum(0), X.sum(1)))
+
+
+@known.mistake(
+    "ppmi",
+    "row sums without keepdims",
+    "Without `keepdims=True` the row sums are no column, and both factors stand under the columns.",
+)
+def _(X):
+    return by_product(X, X.sum(1) * X.sum(0))
+
+
+def by_product(X, product):
+    """PPMI with another product of sums than that of row a and column b."""
+    return np.log(np.maximum(X * X.sum() / np.where(product > 0, product, 1), 1))
+
+
+@known.mistake("ppmi", "N halved", "N is the sum of all of X; you take half of it, as if every pair stood there twice.")
+def _(X):
+    return np.where(X > 0, np.maximum(np.nan_to_num(pmi(X), neginf=0) - np.log(2), 0), 0)
+
+
+@known.mistake("ppmi", "one added", "You add 1 to every count; where X is 0 the result is 0, so no log of 0 is taken.")
+def _(X):
+    return np.maximum(pmi(X + 1.0), 0)
+
+
 @known.alternative("ppmi", "loops")
 def _(X):
-    N, out = X.sum(), np.zeros_like(X)
+    N, out = X.sum(), np.zeros(X.shape)
     for a, b in zip(*np.nonzero(X), strict=True):
         out[a, b] = max(0.0, np.log((X[a, b] / N) / (X[a].sum() / N * (X[:, b].sum() / N))))
     return out
@@ -558,6 +769,29 @@ def _(M, d):
     return -S.svd_vectors(M, d)
 
 
+@known.mistake(
+    "svd-vectors", "rising order", "The largest singular value comes first; your columns come in rising order."
+)
+def _(M, d):
+    return S.svd_vectors(M, d)[:, ::-1]
+
+
+@known.mistake("svd-vectors", "rows of W", "The singular vectors are the *columns* of W; you take its rows, as of Zᵀ.")
+def _(M, d):
+    W, S_, _ = np.linalg.svd(M)
+    return signed(W.T[:, :d] * np.sqrt(S_[:d]))
+
+
+@known.mistake(
+    "svd-vectors",
+    "sign by the sum",
+    "You make the *sum* of each column positive; it is the entry of largest size that must be.",
+)
+def _(M, d):
+    vectors = S.svd_vectors(M, d)
+    return vectors * np.where(vectors.sum(0) < 0, -1, 1)
+
+
 @known.alternative("svd-vectors", "eigenvectors of M Mᵀ")
 def _(M, d):
     squares, W = np.linalg.eigh(M @ M.T)
@@ -639,6 +873,42 @@ def _(v_c, U):
     return softmax(U @ v_c / np.where(lengths > 0, lengths, 1))
 
 
+@known.mistake(
+    "outside-probabilities",
+    "scores clipped",
+    "You cut the scores off so that exp stays finite: those beyond become equal. Subtract the *largest* score instead.",
+)
+def _(v_c, U):
+    weights = np.exp(np.clip(U @ v_c, -700, 700))
+    return weights / weights.sum()
+
+
+@known.mistake(
+    "outside-probabilities", "not divided by the sum", "The probabilities must sum to 1: divide by their sum."
+)
+def _(v_c, U):
+    scores = U @ v_c
+    return np.exp(scores - scores.max())
+
+
+def shifted(name, by):
+    """Name the mistake of subtracting another score than the largest."""
+
+    def function(v_c, U):
+        with np.errstate(all="ignore"):
+            weights = np.exp(U @ v_c - by(U @ v_c))
+            return weights / weights.sum()
+
+    sentence = f"You subtract {name}, and exp of a score far above it is infinite. Subtract the *largest* score."
+    known.mistake("outside-probabilities", f"{name} subtracted", sentence)(function)
+
+
+shifted("the first score", lambda scores: scores[0])
+shifted("the last score", lambda scores: scores[-1])
+shifted("the mean", np.mean)
+shifted("the smallest score", np.min)
+
+
 @known.alternative("outside-probabilities", "loops")
 def _(v_c, U):
     scores = [sum(a * b for a, b in zip(u, v_c, strict=True)) for u in U]
@@ -717,6 +987,34 @@ def _(v_c, o, U):
 def _(v_c, o, U):
     loss, _, dU = S.skipgram_gradients(v_c, o, U)
     return loss, -U[o], dU
+
+
+@known.mistake(
+    "skipgram-gradients",
+    "dU without the truth",
+    "dv_c is right; in dU the 1 of the true word is missing: its rows are (p_w − y_w) v_c.",
+)
+def _(v_c, o, U):
+    loss, dv, _ = S.skipgram_gradients(v_c, o, U)
+    return loss, dv, np.outer(S.outside_probabilities(v_c, U), v_c)
+
+
+@known.mistake(
+    "skipgram-gradients", "dv_c without the truth", "dU is right; in dv_c the true word's −u_o is missing: Uᵀ (p − y)."
+)
+def _(v_c, o, U):
+    loss, _, dU = S.skipgram_gradients(v_c, o, U)
+    return loss, U.T @ S.outside_probabilities(v_c, U), dU
+
+
+@known.mistake(
+    "skipgram-gradients",
+    "dv_c by the true word only",
+    "dv_c is (p_o − 1) u_o only; every word has its share in it, Σ_w (p_w − y_w) u_w.",
+)
+def _(v_c, o, U):
+    loss, _, dU = S.skipgram_gradients(v_c, o, U)
+    return loss, (S.outside_probabilities(v_c, U)[o] - 1) * U[o], dU
 
 
 @known.alternative("skipgram-gradients", "loops over the words")
@@ -831,6 +1129,27 @@ def _(context, c, V, U):
 )
 def _(context, c, V, U):
     return S.cbow_gradients(np.unique(context), c, V, U)
+
+
+@known.mistake(
+    "cbow-gradients",
+    "divided by the number of different words",
+    "h is a mean over all places, so each passes on dh / m with m = len(context), not by the number of different words.",
+)
+def _(context, c, V, U):
+    loss, dh, dU = S.skipgram_gradients(V[context].mean(0), c, U)
+    dV = np.zeros_like(V)
+    np.add.at(dV, context, dh / len(np.unique(context)))
+    return loss, dV, dU
+
+
+@known.mistake(
+    "cbow-gradients",
+    "the centre in the context",
+    "You add the centre to its own context: h is the mean of `context` only.",
+)
+def _(context, c, V, U):
+    return S.cbow_gradients(np.append(context, c), c, V, U)
 
 
 @known.alternative("cbow-gradients", "loops")

@@ -145,6 +145,49 @@ def _(v_c, o, negatives, U):
     return naive, dv, dU
 
 
+@known.mistake(
+    "negative-sampling",
+    "y by word",
+    "You set y = 1 wherever a word equals o; a negative that happens to be o counts as a negative: y goes by place.",
+)
+def _(v_c, o, negatives, U):
+    words = np.append(o, negatives)
+    return ns(v_c, words, (words == o).astype(float), U)
+
+
+@known.mistake(
+    "negative-sampling",
+    "probabilities clipped",
+    "You cut the probabilities off before the logarithm, so large losses are too small: np.logaddexp(0, −x) needs no cut.",
+)
+def _(v_c, o, negatives, U):
+    words, y = with_truth(o, negatives)
+    s = expit(U[words] @ v_c)
+    _, dv, dU = S.negative_sampling(v_c, o, negatives, U)
+    return -np.log(np.clip(np.where(y == 1, s, 1 - s), 1e-10, 1)).sum(), dv, dU
+
+
+@known.mistake(
+    "negative-sampling",
+    "scores clipped",
+    "You cut the scores off at ±500, so larger losses stop growing: log(1 + e^x) is np.logaddexp(0, x) for every x.",
+)
+def _(v_c, o, negatives, U):
+    words, y = with_truth(o, negatives)
+    _, dv, dU = S.negative_sampling(v_c, o, negatives, U)
+    return np.logaddexp(0, (1 - 2 * y) * np.clip(U[words] @ v_c, -500, 500)).sum(), dv, dU
+
+
+@known.mistake(
+    "negative-sampling",
+    "dv from the true word only",
+    "dv_c holds the true word's part only; every negative adds s(u_j · v_c) u_j.",
+)
+def _(v_c, o, negatives, U):
+    loss, _, dU = S.negative_sampling(v_c, o, negatives, U)
+    return loss, (expit(U[o] @ v_c) - 1) * U[o], dU
+
+
 @known.alternative("negative-sampling", "loops")
 def _(v_c, o, negatives, U):
     dU, dv, loss = np.zeros_like(U), np.zeros_like(v_c), 0.0
@@ -365,6 +408,28 @@ def _(counts, t):
     return np.minimum(np.sqrt(r), 1), np.minimum(np.sqrt(r) + r, 1)
 
 
+@known.mistake(
+    "subsampling",
+    "code from the clipped root",
+    "You add t / f to a root that is cut off already, and so pass 1 again: add first, then cut off, once.",
+)
+def _(counts, t):
+    paper, _ = S.keep_probabilities(counts, t)
+    return paper, paper + t * counts.sum() / counts
+
+
+@known.mistake("subsampling", "both the paper's", "You return the paper's formula twice; code is √(t / f) + t / f.")
+def _(counts, t):
+    paper, _ = S.keep_probabilities(counts, t)
+    return paper, paper
+
+
+@known.mistake("subsampling", "cut off from below", "np.maximum cuts off from below: np.minimum(…, 1) is at most 1.")
+def _(counts, t):
+    r = t * counts.sum() / counts
+    return np.maximum(np.sqrt(r), 1), np.maximum(np.sqrt(r) + r, 1)
+
+
 @known.alternative("subsampling", "loops")
 def _(counts, t):
     paper, code = [], []
@@ -434,6 +499,22 @@ def _(X, P, k):
 def _(X, P, k):
     scores = S.optimal_scores(X, P, k)
     return np.where(np.isinf(scores), 0, scores)
+
+
+@known.mistake(
+    "optimal-scores",
+    "a finite number for −inf",
+    "Where two words never meet S is −inf; you add a tiny number before the logarithm, or replace −inf afterwards.",
+)
+def _(X, P, k):
+    return np.nan_to_num(S.optimal_scores(X, P, k))
+
+
+@known.mistake(
+    "optimal-scores", "cut off at 0", "Scores below 0 are cut off, as in PPMI; here they stay, for S may be negative."
+)
+def _(X, P, k):
+    return np.maximum(S.optimal_scores(X, P, k), 0)
 
 
 @known.alternative("optimal-scores", "loops")
@@ -514,6 +595,54 @@ def _(W, word, k):
 def _(W, word, k):
     unit = W / np.linalg.norm(W, axis=0)
     return ranked(unit @ unit[word], word, k)
+
+
+@known.mistake(
+    "nearest-words",
+    "numbers moved by np.delete",
+    "After np.delete the numbers have moved: what comes after `word` is one too low. Set its cosine to −inf instead.",
+)
+def _(W, word, k):
+    unit = W / np.linalg.norm(W, axis=1, keepdims=True)
+    cosines = np.delete(unit @ unit[word], word)
+    ids = np.argsort(-cosines)[:k]
+    return ids, cosines[ids]
+
+
+@known.mistake(
+    "nearest-words",
+    "distances returned",
+    "These are distances, 1 − cosine; the neighbours are right, return the cosines.",
+)
+def _(W, word, k):
+    ids, cosines = S.nearest_words(W, word, k)
+    return ids, 1 - cosines
+
+
+@known.mistake(
+    "nearest-words",
+    "-1 for the word itself",
+    "You give the word itself the cosine −1, which another word may have too: use −inf.",
+)
+def _(W, word, k):
+    unit = W / np.linalg.norm(W, axis=1, keepdims=True)
+    cosines = unit @ unit[word]
+    cosines[word] = -1
+    ids = np.argsort(-cosines, kind="stable")[:k]
+    return ids, cosines[ids]
+
+
+@known.mistake(
+    "nearest-words",
+    "not sorted",
+    "These are the k nearest, but in no order: np.argpartition does not sort, so sort what it found.",
+)
+def _(W, word, k):
+    unit = W / np.linalg.norm(W, axis=1, keepdims=True)
+    cosines = unit @ unit[word]
+    cosines[word] = -np.inf
+    ids = np.argpartition(-cosines, k - 1)[:k]
+    return ids, cosines[ids]
 
 
 @known.alternative("nearest-words", "loops")
@@ -648,6 +777,17 @@ def _(W, a, b, c):
     return scores.argmax(1)
 
 
+@known.mistake(
+    "analogy",
+    "numbers moved by np.delete",
+    "After np.delete the numbers have moved: what comes after a, b or c is too low. Set their scores to −inf instead.",
+)
+def _(W, a, b, c):
+    unit = W / np.linalg.norm(W, axis=1, keepdims=True)
+    scores = (unit[b] - unit[a] + unit[c]) @ unit.T
+    return np.array([np.delete(row, three).argmax() for row, *three in zip(scores, a, b, c, strict=True)])
+
+
 @known.alternative("analogy", "question by question")
 def _(W, a, b, c):
     unit, found = W / np.sqrt((W * W).sum(1))[:, None], []
@@ -764,6 +904,42 @@ def _(questions, words, W):
 def _(questions, words, W):
     right, _, total = S.analogy_accuracy(questions, words, W)
     return right, sum(any(word in words for word in q) for q in questions), total
+
+
+@known.mistake(
+    "analogy-accuracy",
+    "-1 for unknown words",
+    "An unknown word gets the number −1, and −1 is the last word: leave such questions out before you ask them.",
+)
+def _(questions, words, W):
+    index = {word: i for i, word in enumerate(words)}
+    rows = np.array([[index.get(word, -1) for word in question] for question in questions])
+    return (
+        int((S.analogy(W, *rows[:, :3].T) == rows[:, 3] % len(words)).sum()),
+        int((rows >= 0).all(1).sum()),
+        len(rows),
+    )
+
+
+@known.mistake(
+    "analogy-accuracy",
+    "parts of words",
+    "`in` a text finds parts of words too: look in the list, a set or a dictionary of the words.",
+)
+def _(questions, words, W):
+    right, _, total = S.analogy_accuracy(questions, words, W)
+    text = ",".join(words)
+    return right, sum(all(word in text for word in question) for question in questions), total
+
+
+@known.mistake(
+    "analogy-accuracy",
+    "repeated words left out",
+    "A question in which a word comes twice is asked like the others: only unknown words keep it from being asked.",
+)
+def _(questions, words, W):
+    right, asked, _ = S.analogy_accuracy([q for q in questions if len(set(q)) == 4], words, W)
+    return right, asked, len(questions)
 
 
 @known.alternative("analogy-accuracy", "one question at a time")

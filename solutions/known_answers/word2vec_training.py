@@ -60,6 +60,23 @@ def _(M, rows, G):
     return S.add_rows(M, rows, G) - M
 
 
+@known.mistake("add-rows", "subtracted", "G is subtracted; it must be added: np.add.at.")
+def _(M, rows, G):
+    return 2 * M - S.add_rows(M, rows, G)
+
+
+@known.mistake(
+    "add-rows",
+    "rows of rows",
+    "`zip(rows, G)` goes along the first axis only; with rows of shape (4, 3) go through `rows.ravel()`.",
+)
+def _(M, rows, G):
+    M = M.copy()
+    for row, g in zip(rows, G, strict=True):
+        M[row] += g
+    return M
+
+
 @known.alternative("add-rows", "loop")
 def _(M, rows, G):
     M = M.copy()
@@ -238,6 +255,49 @@ def _(V, U, c, o, negatives, lr):
     return step(V, U, c, o, negatives, lr, g_of=lambda s, y: s - 1)
 
 
+@known.mistake(
+    "sgd-step",
+    "y by word",
+    "You set y = 1 wherever a word equals o; a negative that happens to be o counts as a negative: y is 1 in column 0.",
+)
+def _(V, U, c, o, negatives, lr):
+    true = np.column_stack([o, negatives]) == o[:, None]
+    new_V, new_U, _ = step(V, U, c, o, negatives, lr, g_of=lambda s, y: s - true)
+    scores = np.einsum("bd,bkd->bk", V[c], U[np.column_stack([o, negatives])])
+    return new_V, new_U, np.logaddexp(0, np.where(true, -1, 1) * scores).sum(1).mean()
+
+
+@known.mistake(
+    "sgd-step",
+    "dv from the true word only",
+    "V moves by its true words only; every negative adds s(u_j · v) u_j to the gradient of v.",
+)
+def _(V, U, c, o, negatives, lr):
+    new_V, _, _ = step(V, U, c, o, negatives[:, :0], lr)
+    _, new_U, loss = step(V, U, c, o, negatives, lr)
+    return new_V, new_U, loss
+
+
+@known.mistake(
+    "sgd-step",
+    "loss divided by 1 + k",
+    "You average over all B (1 + k) terms; a pair's loss is the *sum* of its 1 + k terms, and the mean is over the B pairs.",
+)
+def _(V, U, c, o, negatives, lr):
+    V, U, loss = step(V, U, c, o, negatives, lr)
+    return V, U, loss / (1 + negatives.shape[1])
+
+
+@known.mistake(
+    "sgd-step",
+    "probabilities anew from the new V",
+    "For U you compute scores and gradient again with the new V: both gradients belong to the old vectors.",
+)
+def _(V, U, c, o, negatives, lr):
+    new_V, _, loss = step(V, U, c, o, negatives, lr)
+    return new_V, step(new_V, U, c, o, negatives, lr)[1], loss
+
+
 @known.alternative("sgd-step", "pair by pair, from the old vectors")
 def _(V, U, c, o, negatives, lr):
     dV, dU, losses = np.zeros_like(V), np.zeros_like(U), []
@@ -324,6 +384,63 @@ def _(V, U, c, o, negatives, first_rate, last_rate, batch):
     return V, U, losses.mean()
 
 
+def by_rates(name, sentence, rate_of):
+    """Name a mistake in the rates, rate_of(first, last, t, T, batch, m)."""
+
+    def function(V, U, c, o, negatives, first_rate, last_rate, batch):
+        return walk(V, U, c, o, negatives, batch, lambda t, T: rate_of(first_rate, last_rate, t, T, batch, len(c)))
+
+    known.mistake("sgd-pass", name, sentence)(function)
+
+
+by_rates(
+    "by pairs for steps",
+    "The rate goes by the share of the *pairs* that are done, i / m; it goes by the steps, t / T.",
+    lambda first, last, t, T, batch, m: first + (last - first) * t * batch / m,
+)
+by_rates(
+    "geometric rate",
+    "The rate falls by a factor in each step; it goes linearly from first_rate to last_rate.",
+    lambda first, last, t, T, batch, m: first * (max(last, 1e-12) / first) ** (t / T),
+)
+by_rates(
+    "last rate ignored",
+    "The rate goes to 0, first_rate (1 − t / T); it goes to last_rate, first_rate + (last_rate − first_rate) t / T.",
+    lambda first, last, t, T, batch, m: first * (1 - t / T),
+)
+by_rates(
+    "T rounded down",
+    "T is m / batch rounded down; with a shorter last batch there is one step more: T = ceil(m / batch).",
+    lambda first, last, t, T, batch, m: first + (last - first) * t / (m // batch),
+)
+
+
+@known.mistake(
+    "sgd-pass", "U not carried on", "V is passed on from step to step, but every step begins with the first U again."
+)
+def _(V, U, c, o, negatives, first_rate, last_rate, batch):
+    T, losses, new_U = -(-len(c) // batch), [], U
+    for t in range(T):
+        part, lr = slice(t * batch, (t + 1) * batch), first_rate + (last_rate - first_rate) * t / T
+        V, new_U, loss = S.sgd_step(V, U, c[part], o[part], negatives[part], lr)
+        losses.append(loss)
+    return V, new_U, np.array(losses)
+
+
+@known.mistake(
+    "sgd-pass",
+    "batches of equal size",
+    "np.array_split makes batches of nearly equal size; each has `batch` pairs, only the last may be shorter.",
+)
+def _(V, U, c, o, negatives, first_rate, last_rate, batch):
+    T, losses = -(-len(c) // batch), []
+    for t, part in enumerate(np.array_split(np.arange(len(c)), T)):
+        lr = first_rate + (last_rate - first_rate) * t / T
+        V, U, loss = S.sgd_step(V, U, c[part], o[part], negatives[part], lr)
+        losses.append(loss)
+    return V, U, np.array(losses)
+
+
 @known.alternative("sgd-pass", "rates by linspace, parts by split")
 def _(V, U, c, o, negatives, first_rate, last_rate, batch):
     starts = np.arange(0, len(c), batch)
@@ -380,11 +497,13 @@ def trainer(
     order=lambda rng, n, last: rng.permutation(n),
     noise_rng=lambda rng: rng,
     mixed=False,
+    weights_of=None,
+    repeat_noise=False,
 ):
     """The trainer with parts exchanged."""
     V = ((rng.random((n_words, d)) - 0.5) / d if box is None else box(rng, n_words, d)).astype(np.float32)
     U = ((rng.random((n_words, d)) - 0.5) / d).astype(np.float32) if U_random else np.zeros_like(V)
-    weights = np.bincount(tokens, minlength=n_words) ** power
+    weights = (weights_of() if weights_of else np.bincount(tokens, minlength=n_words)) ** power
     sentences, losses, last = np.split(tokens, starts[1:-1]), np.zeros(0), None
     for e in range(epochs):
         last = order(rng, len(sentences), last)
@@ -396,7 +515,8 @@ def trainer(
         if mixed:
             p = rng.permutation(len(c))
             c, o = c[p], o[p]
-        negatives = S.draw_noise(weights, (len(c), k), noise_rng(rng))
+        negatives = S.draw_noise(weights, (len(c), 1 if repeat_noise else k), noise_rng(rng))
+        negatives = np.repeat(negatives, k, axis=1) if repeat_noise else negatives
         V, U, more = (one_pass or S.sgd_pass)(
             V, U, c, o, negatives, lr * rate(e, epochs), lr * rate(e + 1, epochs), batch
         )
@@ -415,6 +535,17 @@ def lossy_pass(V, U, c, o, negatives, first, last, batch):
     for t in range(T):
         part = slice(t * batch, (t + 1) * batch)
         V, U, loss = step(V, U, c[part], o[part], negatives[part], first + (last - first) * t / T, add=lossy)
+        losses.append(loss)
+    return V, U, np.array(losses)
+
+
+def by_words(V, U, c, o, negatives, first, last, batch, n_tokens):
+    """A pass whose rate falls from first to last over n_tokens / batch steps, and then further, but not below 0."""
+    T, losses = -(-n_tokens // batch), []
+    for t in range(-(-len(c) // batch)):
+        part = slice(t * batch, (t + 1) * batch)
+        lr = max(first + (last - first) * t / T, 0.0)
+        V, U, loss = S.sgd_step(V, U, c[part], o[part], negatives[part], lr)
         losses.append(loss)
     return V, U, np.array(losses)
 
@@ -494,6 +625,71 @@ known.mistake(
 )(variant(noise_rng=lambda rng: np.random.default_rng(5)))
 known.mistake("train", "not a number", "Everything is NaN: somewhere 0 is divided by 0, or infinity taken.")(
     lambda *args: tuple(np.nan * one for one in trainer(*args))
+)
+
+
+known.mistake(
+    "train",
+    "rate by epoch",
+    "The rate falls from epoch to epoch, and stays within one; it falls with every step: sgd_pass takes two rates.",
+)(variant(one_pass=lambda V, U, c, o, n, first, last, batch: S.sgd_pass(V, U, c, o, n, first, first, batch)))
+known.mistake("train", "E + 1", "The rate does not reach 0: you divide by E + 1; of E epochs, e are done: 1 − e / E.")(
+    variant(rate=lambda e, E: 1 - e / (E + 1))
+)
+known.mistake("train", "own rate", "The rate begins with 0.05, whatever `lr` is: use the argument.")(
+    lambda *args: trainer(*args[:8], 0.05, *args[9:])
+)
+known.mistake(
+    "train",
+    "old starts",
+    "You join the shuffled sentences but keep the old starts: make new ones from the lengths in the new order.",
+)(lambda *args: trainer(*args, pairs=lambda t, s, w: S.training_pairs(t, args[1], w)))
+known.mistake(
+    "train",
+    "words permuted",
+    "You shuffle all words, so that no sentence is left: shuffle the sentences, and keep each as it is.",
+)(
+    lambda *args: trainer(
+        *args,
+        order=lambda rng, n, last: np.arange(n),
+        pairs=lambda t, s, w: S.training_pairs(args[3].permutation(args[0]), args[1], w),
+    )
+)
+known.mistake(
+    "train",
+    "noise by pairs",
+    "U(w) is a word's share of the *corpus*; you count it in the pairs, where words in short sentences are rarer.",
+)(
+    lambda *args: trainer(
+        *args, weights_of=lambda: np.bincount(S.training_pairs(*args[:2], args[5])[1], minlength=args[2])
+    )
+)
+known.mistake(
+    "train",
+    "noise from words that never occur",
+    "You add 1 to every count, so words that never occur are drawn as noise: U(w) is 0 for them.",
+)(lambda *args: trainer(*args, weights_of=lambda: np.bincount(args[0], minlength=args[2]) + 1))
+known.mistake(
+    "train",
+    "one noise word for each pair",
+    "You draw one noise word for each pair and take it k times: draw k of them, `(len(c), k)`.",
+)(lambda *args: trainer(*args, repeat_noise=True))
+known.mistake(
+    "train",
+    "steps counted by words",
+    "T is counted in words, as in word2vec's program; it is the number of steps, epochs · ceil(pairs / batch).",
+)(
+    lambda *args: trainer(
+        *args,
+        one_pass=lambda V, U, c, o, n, first, last, batch: by_words(V, U, c, o, n, first, last, batch, len(args[0])),
+    )
+)
+known.mistake("train", "last batch dropped", "The shorter last batch of an epoch is left out: its pairs count too.")(
+    variant(
+        one_pass=lambda V, U, c, o, n, first, last, batch: S.sgd_pass(
+            V, U, *(one[: max(len(c) // batch, 1) * batch] for one in (c, o, n)), first, last, batch
+        )
+    )
 )
 
 
@@ -594,6 +790,45 @@ def _(v, u, mask, k):
 @known.mistake("block-gradients", "s / k for k / s", "The weight is turned over: k / s, not s / k.")
 def _(v, u, mask, k):
     return blocks(v, u, mask, k, ratio=(u.shape[1] - mask.shape[2]) / k)
+
+
+@known.mistake(
+    "block-gradients", "k // s", "k // s rounds down, to 0 where there are more negatives than k: the weight is k / s."
+)
+def _(v, u, mask, k):
+    return blocks(v, u, mask, k, ratio=k // (u.shape[1] - mask.shape[2]))
+
+
+@known.mistake("block-gradients", "k without s", "The negatives are weighed by k; each of the s counts k / s.")
+def _(v, u, mask, k):
+    return blocks(v, u, mask, k, ratio=k)
+
+
+@known.mistake(
+    "block-gradients",
+    "s of all columns",
+    "s is the number of negatives, u.shape[1] − w; you divide by all columns of u, contexts included.",
+)
+def _(v, u, mask, k):
+    return blocks(v, u, mask, k, ratio=k / u.shape[1])
+
+
+@known.mistake(
+    "block-gradients",
+    "mask as label",
+    "You take the mask for y, so contexts outside the window become negatives: where the mask is 0, nothing counts.",
+)
+def _(v, u, mask, k):
+    return blocks(v, u, mask, k, positives=False, y=mask)
+
+
+@known.mistake(
+    "block-gradients",
+    "sign of the negatives",
+    "The negatives have the wrong sign, so noise is pulled near: their g is s(u · v) − 0.",
+)
+def _(v, u, mask, k):
+    return blocks(v, u, mask, k, ratio=-k / (u.shape[1] - mask.shape[2]))
 
 
 @known.alternative("block-gradients", "torch's own gradients")
@@ -708,6 +943,58 @@ def _(contexts, negatives, U, n_steps, lr):
         @ U[np.append(contexts, negatives)]
         / len(contexts)
     )
+
+
+@known.mistake("new-word", "a step too many", "You take n_steps + 1 steps: `range(n_steps)` goes n_steps times.")
+def _(contexts, negatives, U, n_steps, lr):
+    return learn(contexts, negatives, U, n_steps + 1, lr)
+
+
+@known.mistake("new-word", "a step too few", "You take n_steps − 1 steps: `range(n_steps)` begins with 0.")
+def _(contexts, negatives, U, n_steps, lr):
+    return learn(contexts, negatives, U, n_steps - 1, lr)
+
+
+@known.mistake(
+    "new-word",
+    "negatives averaged",
+    "The k noise words of a pair are summed, not averaged; only the pairs are averaged.",
+)
+def _(contexts, negatives, U, n_steps, lr):
+    return weighed(contexts, negatives, U, n_steps, lr, 1 / negatives.shape[1])
+
+
+@known.mistake(
+    "new-word", "sign of the negatives", "The negatives have the wrong sign, so that v moves towards the noise too."
+)
+def _(contexts, negatives, U, n_steps, lr):
+    return weighed(contexts, negatives, U, n_steps, lr, -1)
+
+
+def weighed(contexts, negatives, U, n_steps, lr, weight):
+    """A new word's vector, with the noise weighed."""
+    v, near, far = np.zeros(U.shape[1]), U[contexts], U[negatives.ravel()]
+    for _ in range(n_steps):
+        v = v - lr * ((expit(near @ v) - 1) @ near + weight * expit(far @ v) @ far) / len(contexts)
+    return v
+
+
+@known.mistake(
+    "new-word",
+    "words made unique",
+    "A context counts as often as it was seen; np.unique leaves each once, beside all of the noise words.",
+)
+def _(contexts, negatives, U, n_steps, lr):
+    return learn(np.unique(contexts), negatives, U, n_steps, lr)
+
+
+@known.mistake(
+    "new-word",
+    "start at the mean",
+    "You start at the mean of the contexts' vectors; the start is v = 0, as the docstring says.",
+)
+def _(contexts, negatives, U, n_steps, lr):
+    return learn(contexts, negatives, U, n_steps, lr, start=U[contexts].mean(0))
 
 
 @known.alternative("new-word", "pair by pair, by the loss of part C")
