@@ -175,7 +175,7 @@ def training_pairs(tokens, starts, window):
     """All pairs of a word and a word at most `window` places away in the same sentence.
 
     tokens: (n,) integers, the words of all sentences end to end. starts: (sentences + 1,) integers; sentence i is
-    tokens[starts[i] : starts[i + 1]], and may be empty. window: at least 1.
+    tokens[starts[i] : starts[i + 1]], and may be empty, as may be all. window: at least 1; m may be 0.
     Returns (c, o): two integer arrays (m,), the centre word and the outside word of each pair, in the order of the
     centre's place, then of the outside word's place.
     """
@@ -362,7 +362,7 @@ print(
 def ppmi(X):
     """Positive pointwise mutual information: max(0, log(p_ab / (p_a p_b))), natural logarithm, and 0 where X is 0.
 
-    X: (n, n) counts >= 0, with sum N > 0; rows and columns may be all 0, and X need not be symmetric.
+    X: (n, n) counts >= 0, floats or integers, N > 0 in all; rows and columns may be all 0, X need not be symmetric.
     p_ab = X_ab / N, p_a = (sum of row a) / N, p_b = (sum of column b) / N. Returns (n, n), finite.
     """
     ### BEGIN SOLUTION
@@ -945,7 +945,7 @@ def draw_noise(weights, shape, rng):
     """Word numbers drawn independently, word w with probability weights[w] / (sum of weights).
 
     weights: (n,) >= 0, not all 0; they need not sum to 1. shape: a tuple. rng: the numpy.random.Generator to draw from.
-    Returns an integer array of that shape. A word of weight 0 is never drawn.
+    Returns an integer array of that shape. A word of weight 0 is never drawn; equal states of rng give equal draws.
     """
     ### BEGIN SOLUTION
     cdf = np.cumsum(weights)
@@ -1071,7 +1071,8 @@ plots.curves(
 def optimal_scores(X, P, k):
     """The scores u_o . v_c at which negative sampling's loss is smallest, if every score could be chosen freely.
 
-    X: (n, n) counts of the pairs (c, o), no row all 0. P: (n,) noise distribution, > 0. k: negatives for each pair.
+    X: (n, n) counts of the pairs (c, o), floats or integers, no row all 0. P: (n,) noise distribution, > 0.
+    k: negatives for each pair.
     Returns S: (n, n) with S[c, o] = log(X[c, o] / (X[c].sum() P[o])) - log k, and -inf where X[c, o] is 0.
     """
     ### BEGIN SOLUTION
@@ -1150,7 +1151,7 @@ glove_index = {word: i for i, word in enumerate(glove_words)}
 def nearest_words(W, word, k):
     """The k other words whose vectors have the largest cosine with that of a word.
 
-    W: (n, d) vectors, none of them 0. word: a row's number. 1 <= k <= n - 1. No two cosines are equal.
+    W: (n, d) vectors, none of them 0. word: a row's number. 1 <= k <= n - 1. No two cosines are equal; one may be -1.
     Returns (ids, cosines): (k,) row numbers without `word`, and their cosines (k,), largest first.
     """
     ### BEGIN SOLUTION
@@ -2149,8 +2150,8 @@ def new_word(contexts, negatives, U, n_steps, lr):
     """The vector of a new word, learned from the words around it, with all other vectors left alone.
 
     contexts: (m,) the words seen around it, with repetitions. negatives: (m, k) noise words. U: (n, d).
-    Start at v = 0; n_steps times: v <- v - lr g, where g is the gradient at v of the negative-sampling loss, *averaged*
-    over the m pairs. Returns v: (d,).
+    Start at v = 0; n_steps times (perhaps 0): v <- v - lr g, where g is the gradient at v of the negative-sampling loss,
+    *averaged* over the m pairs. Returns v: (d,).
     """
     ### BEGIN SOLUTION
     words = np.append(contexts, negatives)  # (m + m k,): append flattens

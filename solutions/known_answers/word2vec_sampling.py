@@ -533,7 +533,7 @@ def _(X, P, k):
 
 known.equivalent(
     "optimal-scores",
-    "line 8: `np.errstate(divide='ignore')` -> `np.errstate()`",
+    "line 9: `np.errstate(divide='ignore')` -> `np.errstate()`",
     "The numbers are the same; only NumPy's warning is no longer silenced.",
 )
 
