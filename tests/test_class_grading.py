@@ -129,7 +129,7 @@ def test_no_credit_follows_through_a_class_and_that_is_said(graded):
     assert result.points == 1  # its number of weights is right
     result = results["Gus", "embed-rows"]
     assert (result.points, result.status) == (0, "raised an error")
-    assert "It is built on `SmallNet`, not right either; no class can be answered for you: mend that first." in (
+    assert "It is built on `SmallNet`, not right either, which cannot be answered for you: mend that first." in (
         result.sentences
     )
     assert "built on" not in " ".join(results["Ann", "embed-rows"].sentences)

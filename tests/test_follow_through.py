@@ -5,6 +5,7 @@ import time
 import pytest
 from sandboxed import SECONDS, need_namespaces, zygote
 
+from course_utils import exercises
 from course_utils.exercises.spec import Exercise
 from course_utils.grading.intake import Cell
 from course_utils.grading.marking import AnswerDesk, in_places
@@ -47,3 +48,26 @@ def test_arguments_by_name_are_put_in_their_places_up_to_a_gap():
     assert in_places(takes, (1,), {"c": 3, "b": 2}) == ((1, 2, 3), {})
     assert in_places(takes, (1,), {"c": 3}) == ((1,), {"c": 3})
     assert in_places(takes, (), {"a": 1, "z": 0}) == ((1,), {"z": 0})
+
+
+def test_a_sampler_is_answered_by_what_it_draws_though_its_check_draws_twice(monkeypatch):
+    """`noise-sampler` has a `use`; the exercises built on it want plain draws."""
+    need_namespaces()
+    sampler = exercises.get("noise-sampler")
+    assert sampler.use is not None
+    names = {"noise-sampler": "draw_noise", "use": "use"}
+    right = (
+        "def draw_noise(weights, shape, rng):\n    return rng.choice(len(weights), shape, p=weights / weights.sum())\n"
+    )
+    use = "def use(rng):\n    return draw_noise(np.array([0.0, 2.0]), (2, 3), rng)\n"
+    with (
+        zygote(monkeypatch) as started,
+        Session(started, time.monotonic() + 60) as student,
+        Session(started, time.monotonic() + 60) as solution,
+    ):
+        student.load((Cell("import numpy as np\n" + use, "use", None),), names, SECONDS)
+        solution.load((Cell(right, "noise-sampler", None),), names, SECONDS)
+        desk = AnswerDesk(solution, {"draw_noise": sampler})
+        reply = student.call("use", (SeededGenerator(5),), SECONDS, answered=("draw_noise",), answer=desk.answer)
+    assert reply["outcome"]["error"] is None
+    assert reply["outcome"]["value"].tolist() == [[1, 1, 1], [1, 1, 1]]

@@ -124,7 +124,8 @@ class Marking:
         self.zygote = marker.zygote
         self.deadline = time.monotonic() + self.zygote.limits.wall
         self.names = {exercise.id: exercise.name for exercise in self.reference.exercises}
-        self.unanswered = {exercise.id for exercise in self.reference.exercises if exercise.use}
+        # Objects and gradients do not cross; what a function with a `use` only draws does.
+        self.unanswered = {one.id for one in self.reference.exercises if one.use and not one.draws_from}
         self.problems: list[str] = []
         self.unreadable: dict[str, str] = {}  # the sentence by exercise
         self.called: dict[str, set[str]] = {}  # functions that an exercise's own called or missed
@@ -382,14 +383,15 @@ class Marking:
         Answers are given only for exercises that this one declares to need, directly or through others, and that are
         final: these all come before it, so what a process keeps of them helps none. The solution answers in a
         sandboxed process of its own, because it computes on values that come from a student. A class cannot be
-        answered, since its objects do not cross: an earlier one that is wrong is named instead.
+        answered, since its objects do not cross, nor a function whose gradients are followed: an earlier one that is
+        wrong is named instead.
         """
         result = results[exercise.id]
         wrong = [one for one in self.needed(exercise) if not results[one].points]
         failed = tuple(one for one in wrong if one not in self.unanswered)
         if len(failed) < len(wrong) and result.status in (Status.WRONG, Status.ERROR):
-            classes = ", ".join(f"`{self.names[one]}`" for one in wrong if one in self.unanswered)
-            advice = f"It is built on {classes}, not right either; no class can be answered for you: mend that first."
+            earlier = ", ".join(f"`{self.names[one]}`" for one in wrong if one in self.unanswered)
+            advice = f"It is built on {earlier}, not right either, which cannot be answered for you: mend that first."
             result = replace(result, sentences=(*result.sentences, advice))
         names = {self.names[one] for one in failed}
         names &= self.called.get(exercise.id, names)  # answers to what it does not call would change nothing
@@ -452,7 +454,7 @@ class AnswerDesk:
         # A function, such as a callback, does not cross; the solution's own default for it is None.
         args = tuple(None if type(value) is Foreign else value for value in args)
         try:
-            reply = self.solution.call(exercise.id, args, ANSWER_SECONDS, options=options)
+            reply = self.solution.call(exercise.id, args, ANSWER_SECONDS, options=options, plain=True)
         except Ended as ended:
             return {"error": str(ended)}
         except ValueError:  # within the bounds with what the student's process sent around them, beyond with this

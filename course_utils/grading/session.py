@@ -84,14 +84,17 @@ class Session:
         answer: Answer | None = None,
         options: dict[str, Any] | None = None,
         most: int | None = None,
+        plain: bool = False,
     ) -> dict[str, Any]:
         """Let the worker call an exercise's function; returns its reply. Raises Ended.
 
         The functions named in `answered` are answered by `answer` wherever the student's code calls them. Where
-        `seconds` is negative, that much of this side's leeway is used up too. With `most`, memory is measured.
+        `seconds` is negative, that much of this side's leeway is used up too. With `most`, memory is measured. With
+        `plain`, the function is only called, whatever use its specification makes of it.
         """
         message = {"do": "call", "exercise": exercise, "args": args, "seconds": max(seconds, LEAST), "most": most}
-        return self.request(message | {"answered": list(answered), "options": options or {}}, seconds, answer)
+        more = {"answered": list(answered), "options": options or {}, "plain": plain}
+        return self.request(message | more, seconds, answer)
 
     # -------------------------------------------------------------- one request
 

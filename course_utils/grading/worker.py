@@ -139,7 +139,7 @@ def answer_call(connection: Connection, definitions: Definitions, request: dict[
     for name in request["answered"]:
         namespace[name] = asker(connection, name)
     definitions.called.clear()
-    if request["exercise"] in exercises.all_by_id():
+    if request["exercise"] in exercises.all_by_id() and not request["plain"]:
         function = exercises.get(request["exercise"]).calling(function)
     if request["options"]:
         function = functools.partial(function, **request["options"])

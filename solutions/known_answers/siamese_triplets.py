@@ -1612,4 +1612,4 @@ def _(E, a, p, n, margin):
     one_hot = np.eye(len(E), dtype=E.dtype)
     dA, dP, dN = S.triplet_gradients(E[a], E[p], E[n], margin)
     dE = one_hot[a].T @ dA + one_hot[p].T @ dP + one_hot[n].T @ dN
-    return S.triplet_losses(E[a], E[p], E[n], margin).mean(), dE / len(a)
+    return S.triplet_losses(E[a], E[p], E[n], margin).mean(), (dE / len(a)).astype(E.dtype)
