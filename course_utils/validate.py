@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import os
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -82,7 +83,7 @@ def examine_all(name: str) -> list[Finding]:
     """Examine every exercise of a notebook, on all cores, each in a process that may take no more than MEMORY."""
     wanted = [exercise.id for exercise in exercises.of(name)]
     os.environ.update(dict.fromkeys(THREADS, "1"))  # the workers start afresh and read them
-    workers = concurrent.futures.ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=limit_memory)
+    workers = concurrent.futures.ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=prepare_worker)
     with workers:
         futures = {exercise_id: workers.submit(examine, name, exercise_id) for exercise_id in wanted}
         return [_result(exercise_id, future) for exercise_id, future in futures.items()]
@@ -101,8 +102,9 @@ def _result(exercise_id: str, future: concurrent.futures.Future[Finding]) -> Fin
     return Finding(exercise_id, problems=[f"{exercise_id}: {what}"])
 
 
-def limit_memory() -> None:
-    """Let this process take MEMORY more than it has, where the system can limit it."""
+def prepare_worker() -> None:
+    """Let this process take MEMORY more than it has, where the system can limit it, and hush what mutants look like."""
+    warnings.simplefilter("ignore", SyntaxWarning)
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 

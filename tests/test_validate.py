@@ -151,7 +151,7 @@ def test_mutants_that_hang_are_killed(project):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is limited on Linux only")
 def test_a_worker_may_not_take_all_memory(project):
-    more = "import numpy; from course_utils import validate as v; v.limit_memory(); numpy.empty({}, numpy.uint8)"
+    more = "import numpy; from course_utils import validate as v; v.prepare_worker(); numpy.empty({}, numpy.uint8)"
     assert project.python("-c", more.format("v.MEMORY // 2")).returncode == 0
     assert "MemoryError" in project.python("-c", more.format("v.MEMORY + (1 << 30)")).stderr
 

@@ -33,7 +33,7 @@ from course_utils.frozen import FrozenAnswers
 from course_utils.judge import Verdict, judge
 from course_utils.mutants import changes
 from course_utils.release import BEGIN, END, ROOT
-from course_utils.validate import limit_memory, marks
+from course_utils.validate import marks, prepare_worker
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -74,7 +74,7 @@ def pools(name: str, seed: int) -> dict[str, Pool]:
     """The pool of every exercise of a notebook; they are made side by side, in processes with little memory."""
     os.environ.update(dict.fromkeys(THREADS, "1"))  # the workers start afresh and read them
     wanted = [exercise.id for exercise in exercises.of(name)]
-    workers = concurrent.futures.ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=limit_memory)
+    workers = concurrent.futures.ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=prepare_worker)
     try:
         with workers:
             made = workers.map(pool, [name] * len(wanted), wanted, [seed] * len(wanted))
