@@ -226,7 +226,8 @@ class Session:
         if ending.exit == -signal.SIGKILL:
             raise Ended(Status.LIMIT, memory_sentence(limits.memory))
         if ending.exit < 0:
-            name = signal.strsignal(-ending.exit) or f"signal {-ending.exit}"
+            names = {int(one): one.name for one in signal.Signals}
+            name = names.get(-ending.exit, f"signal {-ending.exit}")  # real-time signals have none
             raise Ended(
                 Status.LIMIT, f"Your code crashed Python itself ({name}): a library was given what it cannot take."
             )
