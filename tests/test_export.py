@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from course_utils.errors import CourseError
-from course_utils.grading.export import KINDS, POINTS_POSSIBLE, cell, export, number, plain
+from course_utils.grading.export import KINDS, POINTS_POSSIBLE, cell, export, left_out, number, plain
 from course_utils.grading.gradebook import Decision, Mark
 from course_utils.grading.results import Status
 
@@ -518,3 +518,11 @@ def test_an_export_that_fails_leaves_the_old_file(out, monkeypatch):
 
 def test_every_kind_is_tried_here():
     assert set(KINDS) == {"csv", "canvas", "gradescope", "nbgrader"}
+
+
+def test_students_without_a_mark_are_named():
+    marks = marks_of("Ada", {ONE: {"squares": 2.0}})
+    assert left_out(["Ada", "Ada"], marks) == []
+    assert left_out(["Cleo", "Ada", "Ben"], marks) == [
+        "Not in it, since no file of theirs is a notebook of the course: Ben, Cleo."
+    ]

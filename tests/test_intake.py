@@ -815,3 +815,10 @@ def test_files_of_no_notebook_count_only_alone():
     assert all(one.remarks == ("scratch.ipynb is no notebook of this course.",) for one in results)
     assert intake.choose([scratch]) == [scratch]
     assert intake.choose([]) == []
+
+
+def test_code_counts_as_the_wire_writes_it(tmp_path):
+    """An é takes six characters there: what is let in must fit in a frame."""
+    plan = small("def perplexity(P):\n    return 0\n")
+    plan["cells"][0]["source"] += "# " + "é" * (intake.MAX_CODE // 5)
+    assert "characters of code" in read_plan(plan, tmp_path).problem

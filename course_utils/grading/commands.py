@@ -251,16 +251,15 @@ def export(
 ) -> None:
     """Export the marks for another system."""
     from course_utils.grading.export import export as write_export
+    from course_utils.grading.export import left_out
     from course_utils.grading.gradebook import Gradebook
     from course_utils.grading.run import GRADEBOOK
 
     with Gradebook(out / GRADEBOOK, writing=False) as book:
         marks = book.marks()
-        for sentence in write_export(marks, to, file, roster):
+        sentences = write_export(marks, to, file, roster)
+        for sentence in [*sentences, *left_out((one.student for one in book.results()), marks)]:
             typer.echo(sentence)
-        without = sorted({one.student for one in book.results()} - {one.student for one in marks})
-        if without:
-            typer.echo(f"Not in it, since no file of theirs is a notebook of the course: {', '.join(without)}.")
 
 
 def override(

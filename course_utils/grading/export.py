@@ -143,6 +143,12 @@ def students(marks: Iterable[Mark]) -> list[str]:
     return list(dict.fromkeys(one.student for one in marks))
 
 
+def left_out(handed_in: Iterable[str], marks: Iterable[Mark]) -> list[str]:
+    """A sentence that names those of the students `handed_in` who have no mark; none where all have one."""
+    without = sorted({*handed_in} - {*students(marks)})
+    return [f"Not in it, since no file of theirs is a notebook of the course: {', '.join(without)}."] if without else []
+
+
 def totals(marks: Iterable[Mark]) -> dict[tuple[str | None, str], float]:
     """Points of each (student, notebook), overrides and lateness included."""
     total: dict[tuple[str | None, str], float] = {}
