@@ -107,11 +107,12 @@ def release(
 @app.command()
 def validate(
     notebooks: Annotated[list[str] | None, typer.Argument(help="Notebooks by name; all by default.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of fresh inputs: more of them find rarer faults.")] = 20,
 ) -> None:
     """Prove the specs: solutions pass, stubs do not, known mistakes are named, mutants are killed."""
     from course_utils.validate import validate as validate_specs
 
-    raise typer.Exit(0 if validate_specs(notebooks) else 1)
+    raise typer.Exit(0 if validate_specs(notebooks, seeds) else 1)
 
 
 @data_app.command("fetch")

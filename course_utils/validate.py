@@ -29,8 +29,8 @@ from course_utils.mutants import mutants
 from course_utils.notebook import exercise_cells
 from course_utils.release import stub
 
-FRESH_SEEDS = range(1, 21)
-FRESH_SECONDS = 6.0  # for the fresh seeds of one exercise; at least LEAST_SEEDS are run
+FRESH_SEEDS = 20  # seeds of fresh inputs for each exercise
+SEED_SECONDS = 0.3  # for one of them on average; at least LEAST_SEEDS are run
 LEAST_SEEDS = 3
 OTHER_WAYS = 2  # right answers in other ways that an exercise must have
 MEMORY = 4 << 30  # bytes that a worker may take beyond what it has when it starts
@@ -64,11 +64,14 @@ class Finding:
 # ---------------------------------------------------------------- the command
 
 
-def validate(notebooks: list[str] | None) -> bool:
-    """Examine the exercises of some notebooks (all by default), print the table; returns whether all is well."""
+def validate(notebooks: list[str] | None, seeds: int = FRESH_SEEDS) -> bool:
+    """Examine the exercises of some notebooks (all by default), print the table; returns whether all is well.
+
+    With more `seeds`, what goes wrong for one student in hundreds is found, too.
+    """
     start = time.monotonic()
     names = notebooks or [name for name in exercises.MODULES if authoring.script_of(name).exists()]
-    findings = {name: examine_all(name) for name in names}
+    findings = {name: examine_all(name, seeds) for name in names}
     for name, found in findings.items():
         show(name, found)
     problems = [problem for found in findings.values() for finding in found for problem in finding.problems]
@@ -79,13 +82,13 @@ def validate(notebooks: list[str] | None) -> bool:
     return not problems and count > 0
 
 
-def examine_all(name: str) -> list[Finding]:
+def examine_all(name: str, seeds: int) -> list[Finding]:
     """Examine every exercise of a notebook, on all cores, each in a process that may take no more than MEMORY."""
     wanted = [exercise.id for exercise in exercises.of(name)]
     os.environ.update(dict.fromkeys(THREADS, "1"))  # the workers start afresh and read them
     workers = concurrent.futures.ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=prepare_worker)
     with workers:
-        futures = {exercise_id: workers.submit(examine, name, exercise_id) for exercise_id in wanted}
+        futures = {exercise_id: workers.submit(examine, name, exercise_id, seeds) for exercise_id in wanted}
         return [_result(exercise_id, future) for exercise_id, future in futures.items()]
 
 
@@ -150,7 +153,7 @@ def _of(part: int, whole: int) -> str:
 # ---------------------------------------------------------------- one exercise
 
 
-def examine(name: str, exercise_id: str) -> Finding:
+def examine(name: str, exercise_id: str, seeds: int) -> Finding:
     """Examine one exercise. Raises CourseError where its solution cannot even be frozen."""
     start = time.monotonic()
     exercise = exercises.get(exercise_id)
@@ -168,7 +171,7 @@ def examine(name: str, exercise_id: str) -> Finding:
     examine_mistakes(finding, exercise, known.mistakes.get(exercise_id, {}), answers)
     examine_alternatives(finding, exercise, known.alternatives.get(exercise_id, {}), answers)
     examine_mutants(finding, exercise, namespace, source, known.equivalents.get(exercise_id, {}), answers)
-    examine_fresh_seeds(finding, exercise, function, known)
+    examine_fresh_seeds(finding, exercise, function, known, seeds)
     finding.problems = [f"{exercise_id}: {problem}" for problem in finding.problems]
     finding.seconds = time.monotonic() - start
     return finding
@@ -288,14 +291,14 @@ def is_killed(exercise: Exercise, function: Function, answers: FrozenAnswers, li
 
 
 def examine_fresh_seeds(
-    finding: Finding, exercise: Exercise, function: Function, known: authoring.KnownAnswers
+    finding: Finding, exercise: Exercise, function: Function, known: authoring.KnownAnswers, seeds: int
 ) -> None:
     """On inputs that were never seen: the solution and its alternatives pass, every mistake is caught."""
     start = time.monotonic()
     right = {"solution": function} | known.alternatives.get(exercise.id, {})
     faults: dict[str, list[int]] = {}
-    for seed in FRESH_SEEDS:
-        if finding.seeds >= LEAST_SEEDS and time.monotonic() - start > FRESH_SECONDS:
+    for seed in range(1, seeds + 1):
+        if finding.seeds >= LEAST_SEEDS and time.monotonic() - start > SEED_SECONDS * seeds:
             break
         answers = FrozenAnswers(judged_cases(exercise, function, seed), {})
         found = []
@@ -310,5 +313,5 @@ def examine_fresh_seeds(
         finding.steady += not found
         for fault in found:
             faults.setdefault(fault, []).append(seed)
-    for fault, seeds in faults.items():
-        finding.problems.append(f"with fresh inputs ({len(seeds)} of {finding.seeds} seeds, first {seeds[0]}) {fault}")
+    for fault, where in faults.items():
+        finding.problems.append(f"with fresh inputs ({len(where)} of {finding.seeds} seeds, first {where[0]}) {fault}")

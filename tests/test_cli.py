@@ -130,7 +130,7 @@ def test_arguments_go_to_pytest_and_nbval_takes_every_solution(tmp_path):
         (tmp_path / "solutions" / name).write_text("{}")
     steps = dict(testing.steps(tmp_path, ["-k", "one"]))
     assert steps["pytest"][-2:] == ["-k", "one"]
-    assert [Path(path).name for path in steps["nbval"][-2:]] == ["01.ipynb", "02.ipynb"]
+    assert [Path(path).name for path in steps["nbval"][-2:]] == ["02.ipynb", "01.ipynb"]
     assert "--nbval" in steps["nbval"]
 
 

@@ -108,6 +108,15 @@ def test_specifications_that_hold_are_a_short_table(project):
     assert len(lines) == 5
 
 
+def test_more_seeds_find_what_one_student_in_many_meets(project):
+    rare = "return (X - X.mean(axis=1, keepdims=True)) * (X[0, 0] == 1 or X[0, 0] > 1.06)"  # wrong for 3 seeds up to 60
+    project.edit(project.known, "return np.array([row - row.mean() for row in X])", rare)
+    assert project.course("validate", "01_sample").returncode == 0
+    done = project.course("validate", "01_sample", "--seeds", "60")
+    assert done.returncode == 1
+    assert "centre-rows: with fresh inputs (3 of 60 seeds, first 29) the right answer 'loop' fails" in done.stdout
+
+
 def test_every_kind_of_weakness_is_one_sentence(project):
     project.edit(project.known, "return X - X.mean()\n", "return X - X.mean(axis=0)\n")  # the same as "columns"
     project.edit(project.known, "return x / x.max()", "return x / x.sum()")  # no mistake

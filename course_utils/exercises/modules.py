@@ -1,4 +1,4 @@
-"""Help for exercises with a `use`: make the learner's torch.nn.Module, load weights, call it, differentiate.
+"""Help for exercises with a `use`: make a torch.nn.Module, load weights, call it, differentiate; draw twice.
 
 A specification's `use` is written with these. What a class does wrong is raised as Misfit, in words that continue the
 sentence "`EmbeddingNet` ...". The class may lie about itself, so nn.Module's own methods are asked, not its overrides.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from course_utils.errors import Misfit
 from course_utils.exercises.spec import Exercise
 from course_utils.judge.compare import describe, kind_name
+from course_utils.values import SeededGenerator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -199,3 +200,13 @@ def gradients(loss: Tensor, of: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if gradient is None:
             raise Misfit(f"computes its output without `{name}`: no gradient reaches it.")
     return dict(zip(of, found, strict=True))
+
+
+# ---------------------------------------------------------------- drawing
+
+
+def draw_twice(draw: Callable[..., Any], *args: Any) -> tuple[Any, Any]:
+    """What a function draws, and what it draws with another generator in the same state; the last argument is one."""
+    *others, rng = args
+    again = SeededGenerator(rng.seed)
+    return draw(*others, rng), draw(*others, again)

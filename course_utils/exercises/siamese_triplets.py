@@ -85,12 +85,6 @@ def pk_cases(rng: np.random.Generator) -> list[Case]:
     ]
 
 
-def draw_twice(pk_batch: Callable[..., Any], identity: Any, P: int, K: int, rng: SeededGenerator) -> tuple[Any, Any]:
-    """The rows, and those drawn from another generator in the same state."""
-    twin = SeededGenerator(rng.seed)
-    return pk_batch(identity, P, K, rng), pk_batch(identity, P, K, twin)
-
-
 def tensor(array: np.ndarray, dtype: str = "float64") -> Any:
     """A torch tensor with the given dtype; torch is imported only when it is needed."""
     import torch
@@ -451,7 +445,7 @@ EXERCISES = (
         returns=("rows", "rows of an equal generator"),
         by_property=("rows", "rows of an equal generator"),
         draws_from=("rng",),
-        use=draw_twice,
+        use=modules.draw_twice,
         properties=(is_batch, drawn_evenly, from_rng_alone),
         hints=(
             "`np.unique(identity, return_counts=True)` says who there is and how many pictures of each.",

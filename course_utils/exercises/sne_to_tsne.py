@@ -392,7 +392,8 @@ def map_is_good(args: Args, got: Any, expected: Any) -> str | None:
     mine, best = cost(Y), cost(expected[0])
     if mine > 1.15 * best + 0.02:
         return f"After {n_iter} iterations the cost of the map should be about {best:.3g}; that of yours is {mine:.3g}."
-    if abs(costs[-1] - mine) > 0.05 * mine + 0.02:
+    step = abs(expected[1][-1] - best)  # the last cost is that before the last step, which after 20 may still be long
+    if abs(costs[-1] - mine) > 0.05 * mine + 0.02 + 2 * step:
         return f"The last cost, {costs[-1]:.3g}, does not belong to the map that is returned, whose cost is {mine:.3g}."
     return None
 

@@ -26,8 +26,8 @@ def clear_cosines(rng: np.random.Generator, n: int, d: int, word: int) -> np.nda
     """Vectors whose cosines with one of them differ clearly from each other, and so do the scalar products."""
     while True:
         W = uneven(rng, n, d)
-        unit = W / np.linalg.norm(W, axis=1, keepdims=True)
-        if np.diff(np.sort(unit @ unit[word])).min() > CLEAR:
+        cosines = W @ W[word] / np.linalg.norm(W, axis=1) / np.linalg.norm(W[word])
+        if np.diff(np.sort(cosines)).min() > CLEAR:
             return W
 
 
@@ -71,8 +71,8 @@ def nearest_cases(rng: np.random.Generator) -> list[Case]:
 
 def all_scores(W: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """Scores (m, n) of every word for every question, query words included."""
-    unit = W / np.linalg.norm(W, axis=1, keepdims=True)
-    return (unit[b] - unit[a] + unit[c]) @ unit.T
+    directions = W / np.linalg.norm(W, axis=1)[:, None]
+    return (directions[b] - directions[a] + directions[c]) @ directions.T
 
 
 def clear_questions(rng: np.random.Generator, W: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

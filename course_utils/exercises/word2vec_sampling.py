@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.stats import chi2
 
+from course_utils.exercises import modules
 from course_utils.exercises.spec import Case, Exercise
 from course_utils.values import SeededGenerator
 
@@ -175,12 +175,6 @@ def draws_come_from_rng(args: Args, got: Any, expected: Any) -> str | None:
     return None
 
 
-def draw_twice(draw_noise: Callable[..., Any], weights: np.ndarray, shape: Any, rng: SeededGenerator) -> Any:
-    """Two calls with the same random numbers."""
-    again = SeededGenerator(rng.seed)
-    return draw_noise(weights, shape, rng), draw_noise(weights, shape, again)
-
-
 def keeps_are_probabilities(args: Args, got: Any, expected: Any) -> str | None:
     """From 0 to 1, and the rarer a word, the more surely it is kept."""
     order = np.argsort(args[0])
@@ -249,7 +243,7 @@ EXERCISES = (
         returns=("words", "words_again"),
         by_property=("words", "words_again"),
         properties=(draws_as_told, draws_are_independent, draws_come_from_rng),
-        use=draw_twice,
+        use=modules.draw_twice,
         time_limit=10.0,  # torch is imported first
         hints=(
             "Lay the words side by side on a line, each as long as its weight. A uniform random place on the "

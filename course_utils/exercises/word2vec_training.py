@@ -309,9 +309,9 @@ def rate_falls(args: Args, got: Any, expected: Any) -> str | None:
 def pairs_of_each(args: Args) -> np.ndarray:
     """In how many pairs each word is the centre, which is also in how many it is the outside word, (n,)."""
     tokens, starts, n_words, window = args[0], args[1], args[2], args[5]
-    lengths = np.diff(starts)
-    before = np.arange(len(tokens)) - np.repeat(starts[:-1], lengths)  # (tokens,): of the same sentence
-    after = np.repeat(lengths, lengths) - 1 - before
+    sizes = starts[1:] - starts[:-1]  # (sentences,)
+    before = np.arange(len(tokens)) - np.repeat(starts[:-1], sizes)  # (tokens,): of the same sentence
+    after = np.repeat(sizes, sizes) - 1 - before
     return np.bincount(tokens, np.minimum(before, window) + np.minimum(after, window), n_words)
 
 

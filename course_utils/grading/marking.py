@@ -29,6 +29,8 @@ ERROR_TYPES = frozenset(
     name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
 ) | {"LinAlgError"}
 
+UNFAIR = "Fresh inputs for `{}` were left out, because the course's own solution does not pass with them."
+
 # How a sentence on a definition that failed begins (`notebook.make_namespace`); a worker that is forged may say more.
 PROBLEM = re.compile(r"Code cell \d+, line \d+ (fails: |was stopped after )")
 
@@ -227,8 +229,8 @@ class Marking:
             if early.status is Status.MISSING:  # a definition that failed may be why
                 self.note_problems(self.attempt(exercise, public_cases))
             return early
-        cases = self.fresh_cases(exercise)
-        verdict = verdict_of(exercise, cases, fresh.outcomes)
+        verdict = self.verdict_on_fresh(exercise, fresh)
+        cases = self.fresh_cases(exercise)  # as they are now: some may have been left out
         counts = {"cases": len(cases), "cases_passed": sum(case.passed for case in verdict.cases)}
         if verdict.passed:
             return ExerciseResult(exercise.id, Status.RIGHT, float(exercise.points), **counts, seconds=fresh.seconds)
@@ -246,6 +248,28 @@ class Marking:
             public_passed=sum(case.passed for case in public_verdict.cases),
             seconds=fresh.seconds + public.seconds,
         )
+
+    def verdict_on_fresh(self, exercise: Exercise, fresh: Attempt) -> Verdict:
+        """The judge's verdict on an attempt at the fresh cases, as far as these are fair."""
+        verdict = verdict_of(exercise, self.fresh_cases(exercise), fresh.outcomes)
+        if not verdict.passed and self.leave_out_unfair(exercise, fresh):
+            return verdict_of(exercise, self.fresh_cases(exercise), fresh.outcomes)
+        return verdict
+
+    def leave_out_unfair(self, exercise: Exercise, fresh: Attempt) -> bool:
+        """Leave out the fresh cases that the solution itself does not pass, and what was made of them; whether any is.
+
+        That is a fault of the specification, met by one student in hundreds, who is not to pay for it.
+        """
+        cases = self.fresh_cases(exercise)
+        own = verdict_of(exercise, cases, [Outcome(value=case.expected) for case in cases])
+        fair = [index for index, case in enumerate(own.cases) if case.passed]
+        if len(fair) in (0, len(cases)):  # without any the exercise could not be judged
+            return False
+        self.note(UNFAIR.format(exercise.name))
+        self.cases[exercise.id] = [cases[index] for index in fair]
+        fresh.outcomes = [fresh.outcomes[index] for index in fair if index < len(fresh.outcomes)]
+        return True
 
     def attempt(
         self, exercise: Exercise, cases: list[JudgedCase], stop_at_fault: bool = False, **answers: Any

@@ -14,7 +14,7 @@ from course_utils.errors import CourseError
 from course_utils.grading import desk, intake
 from course_utils.grading.gradebook import Gradebook
 from course_utils.grading.intake import Submission
-from course_utils.grading.marking import Attempt, Marking, verdict_of
+from course_utils.grading.marking import Attempt, Marking
 from course_utils.grading.results import SubmissionResult
 from course_utils.grading.run import GRADEBOOK, by_student
 from course_utils.judge import JudgedCase, Verdict
@@ -71,14 +71,13 @@ def replay(place: Path, out: Path, settings: Any, student: str, exercise_id: str
     (result,) = results
     submission = handed_in(place, result)
     marking = Marking(desk.desk(settings(master), exercise.notebook), submission)
-    cases = marking.reference.fresh_cases(exercise, master, submission)
     try:
-        attempt = marking.attempt(exercise, cases)
+        attempt = marking.attempt(exercise, marking.fresh_cases(exercise))
     finally:
         marking.close()
         desk.close()
-    verdict = verdict_of(exercise, cases, attempt.outcomes)
-    return Replay(result, exercise, cases, attempt, verdict, marking.reference.seed(exercise, master, submission))
+    verdict, seed = marking.verdict_on_fresh(exercise, attempt), marking.reference.seed(exercise, master, submission)
+    return Replay(result, exercise, marking.fresh_cases(exercise), attempt, verdict, seed)
 
 
 def handed_in(place: Path, result: SubmissionResult) -> Submission:

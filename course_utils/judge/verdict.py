@@ -130,10 +130,19 @@ def difference_of(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Dif
     if violated is None:
         return difference or too_large(exercise, case, outcome)
     if difference is None:
-        return Difference("property", violated, got=show(outcome.value))
+        return Difference("property", violated, got=show_named(exercise.returns, outcome.value))
     # A number that differs is said best by the mathematics it violates, followed by where it differs.
     message = violated if difference.kind == "near" else f"{violated} {difference.message}"
     return Difference("values", message, difference.expected, difference.got)
+
+
+def show_named(names: tuple[str, ...], value: Any) -> str:
+    """What a function returned, each item of a tuple behind its name."""
+    items = as_tuple(value)
+    if items is None or len(items) != len(names) or len(names) < 2:
+        return show(value)
+    shown = [(name, show(item)) for name, item in zip(names, items, strict=True)]
+    return "\n".join(f"{name}:\n{text}" if "\n" in text else f"{name}: {text}" for name, text in shown)
 
 
 def too_large(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Difference | None:

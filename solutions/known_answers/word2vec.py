@@ -530,9 +530,9 @@ def _(c, o, n_words):
 
 @known.mistake("sparse-counts", "c itself changed", "`c *= n_words` changes the caller's array: write `c * n_words`.")
 def _(c, o, n_words):
-    result = S.sparse_counts(c, o, n_words)
+    counted = S.sparse_counts(c, o, n_words)
     c *= np.array(n_words).astype(c.dtype)
-    return result
+    return counted
 
 
 @known.alternative("sparse-counts", "Counter")
@@ -574,6 +574,15 @@ def _(X):
 )
 def _(X):
     return np.maximum(pmi(X), 0)
+
+
+@known.mistake(
+    "ppmi",
+    "no maximum",
+    "This is PMI, -inf where a count is 0 and negative below chance: positive PMI has 0 in the place of both.",
+)
+def _(X):
+    return pmi(X)
 
 
 @known.mistake(
