@@ -426,8 +426,10 @@ def drop_progress_bars(executed: NotebookNode) -> None:
     """Leave out what progress bars wrote: they are there for who waits, and come only where something is not cached."""
     for cell in executed.cells:
         if cell.cell_type == "code":
-            bars = [one for one in cell.outputs if one.get("name") == "stderr" and "\r" in one.text]
-            cell.outputs = [one for one in cell.outputs if one not in bars]
+            for one in cell.outputs:
+                if one.output_type == "stream" and "\r" in one.text:  # what came before it is not seen any more
+                    one.text = "\n".join(line.rpartition("\r")[2] for line in one.text.split("\n"))
+            cell.outputs = [one for one in cell.outputs if one.output_type != "stream" or one.text.strip()]
 
 
 def kernel_environment(scratch: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ from course_utils import exercises, feedback
 
 # Tests and builds run notebooks with a record of their own, so that the learner's says what the learner solved.
 FILE = Path(os.environ.get("COURSE_PROGRESS") or Path(__file__).parents[1] / ".course" / "progress.json")
+TO_DO = ("·", "to do")
 
 
 def read() -> dict[str, dict[str, Any]]:
@@ -66,28 +67,28 @@ def _number(entry: dict[str, Any], key: str) -> float:
 
 
 def progress() -> feedback.Note:
-    """The course at a glance: every exercise of every notebook, solved, tried or still to do, with points."""
+    """The course at a glance: points of every notebook, and each exercise of those that are begun and not finished."""
     done = read()
-    lines, rows = [], []
+    lines, parts = [], []
     for notebook in exercises.MODULES:
         specs = exercises.of(notebook)
-        earned = sum(points(done, spec.id) for spec in specs)
-        total = sum(spec.points for spec in specs)
-        lines.append(f"{notebook}   {earned:g} of {total} points")
-        rows.append(f"<tr><th colspan=4 style='text-align:left'>{notebook}: {earned:g} of {total} points</th></tr>")
-        for spec in specs:
-            entry = done.get(spec.id, {})
-            mark, word = _state(entry)
-            won = points(done, spec.id)
-            lines.append(f"  {mark} {spec.title:<42} {spec.dots}  {won:g}/{spec.points}  {word}")
+        states = [(*_state(done.get(spec.id, {})), points(done, spec.id)) for spec in specs]
+        head = f"{notebook}: {sum(won for *_, won in states):g} of {sum(spec.points for spec in specs)} points"
+        begun = any(mark != TO_DO[0] for mark, *_ in states) and not all(won for *_, won in states)
+        lines.append(head)
+        rows = []
+        for spec, (mark, word, won) in zip(specs, states, strict=True):
+            if begun:
+                lines.append(f"  {mark} {spec.title:<42} {spec.dots}  {won:g}/{spec.points}  {word}")
             cells = (f"{mark} {html.escape(spec.title)}", spec.dots, f"{won:g}/{spec.points}", word)
             rows.append("<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>")
-    table = f"<table style='border-collapse:collapse'>{''.join(rows)}</table>"
-    return feedback.Note("\n".join(lines), feedback.box("neutral", table))
+        table = f"<table style='border-collapse:collapse'>{''.join(rows)}</table>"
+        parts.append(f"<details{' open' * begun}><summary><b>{head}</b></summary>{table}</details>")
+    return feedback.Note("\n".join(lines), feedback.box("neutral", "".join(parts)))
 
 
 def _state(entry: dict[str, Any]) -> tuple[str, str]:
     if _number(entry, "points") > 0:
         return "✓", "solved"
     attempts = int(_number(entry, "attempts"))
-    return ("○", f"tried {attempts} time{'s' * (attempts != 1)}") if attempts else ("·", "to do")
+    return ("○", f"tried {attempts} time{'s' * (attempts != 1)}") if attempts else TO_DO

@@ -211,7 +211,6 @@ for n in sizes:
     some, bounds = rng.integers(50, size=n), np.arange(0, n + 1, 10)
     times["loop"].append(metrics.seconds(cooccurrence, np.split(some, bounds[1:-1]), 50, 5, repeats=1))
     times["NumPy"].append(metrics.seconds(training_pairs, some, bounds, 5, repeats=3))
-assert times["NumPy"][-1] < times["loop"][-1]
 plots.scaling(
     {name: (sizes, seconds) for name, seconds in times.items()},
     xlabel="words",
@@ -500,7 +499,6 @@ vocabulary = np.exp(offset) * np.array([n_words, 1e6]) ** exponent
 print(
     f"exponent {exponent:.2f}; so all {n_words:,} words would take {vocabulary[0] / 3600:.1f} hours, a million {vocabulary[1] / 3.15e7:.0f} years"
 )
-assert 2.2 < exponent < 3.8
 plots.scaling(
     {"full SVD": (sizes, seconds), "fitted line": (sizes, np.exp(offset) * sizes**exponent)},
     xlabel="words in the vocabulary",
@@ -770,7 +768,6 @@ pairs = X_all.sum()
 print(
     f"{pairs / 1e6:.0f} million pairs in these docstrings: {pairs * softmax_times[-1] / 86400:.1f} days to go through them once"
 )
-assert softmax_times[-1] > 4 * softmax_times[0]
 
 # %% [markdown]
 # *This is a good place to stop.*
@@ -858,7 +855,6 @@ def rows_only(v_c, words, U):
 
 few = rng.integers(1000, size=6)
 sampling_times = [metrics.seconds(rows_only, rng.normal(size=100), few, rng.normal(size=(n, 100))) for n in sizes]
-assert sampling_times[-1] < 0.1 * softmax_times[-1] and sampling_times[-1] < 10 * sampling_times[0]
 title = f"One pair among {sizes[-1]:,} words: {softmax_times[-1] / sampling_times[-1]:.0f} times faster with negative sampling"
 plots.scaling(
     {"full softmax": (sizes, softmax_times), "negative sampling": (sizes, sampling_times)},
@@ -1355,7 +1351,7 @@ assert unknown == total - asked and np.isclose(variants["unit rows, as meant"], 
 assert abs(variants["unit rows, as meant"] - 0.52) < 0.01 and abs(variants["literal denominator"] - 0.29) < 0.01
 plots.bars(
     list(variants.values()), list(variants), xlabel="how the formula is read", ylabel="share right",
-    title="Google's questions to GloVe: the rows must have length 1, and query words are no answers",
+    title="Google's questions to GloVe: rows of length 1, and no query words",
 )  # fmt: skip
 
 # %%
@@ -2035,6 +2031,8 @@ def one_by_one(corpus, noise, V, U):
 # %% tags=["nbval-ignore-output"]
 noise, zeros = noise_distribution(toy.counts), np.zeros((len(toy.words), 32))
 epoch_times = {"pair by pair": ([], []), "NumPy": ([], []), "torch": ([], [])}
+threads = torch.get_num_threads()
+torch.set_num_threads(1)  # the products are small, and on a busy machine two threads wait for each other
 for n_sentences in (30, 100, 300, 1_000, 3_000):
     part = data.Corpus.of(toy.sentences[:n_sentences], toy.words)
     spent = {
@@ -2046,21 +2044,15 @@ for n_sentences in (30, 100, 300, 1_000, 3_000):
     for name, one in spent.items():
         epoch_times[name][0].append(len(part.tokens))
         epoch_times[name][1].append(one)
-assert (
-    epoch_times["pair by pair"][1][2] > epoch_times["NumPy"][1][2]
-    and epoch_times["NumPy"][1][-1] > epoch_times["torch"][1][-1]
-)
-plots.scaling(
-    epoch_times,
-    xlabel="words in the corpus",
-    title="Each rung of the ladder is several times as fast as the one before",
-)
+torch.set_num_threads(threads)
+slow, arrays, fast = (spent for _, spent in epoch_times.values())
+title = f"NumPy is {slow[2] / arrays[2]:.0f} times as fast as pair by pair, torch {arrays[-1] / fast[-1]:.1f} times as fast as NumPy"
+plots.scaling(epoch_times, xlabel="words in the corpus", title=title)
 
 # %% [markdown]
-# **On real data**: five epochs of all docstrings. (On one thread: the products are small, and on a busy machine two threads wait for each other.)
+# **On real data**: five epochs of all docstrings, on one thread again.
 
 # %% tags=["nbval-ignore-output"]
-threads = torch.get_num_threads()
 torch.set_num_threads(1)
 begun = time.perf_counter()
 V_doc, U_doc = (M.cpu().numpy() for M in train_torch(corpus, device=device))
@@ -2346,7 +2338,6 @@ for share in (16, 8, 4, 2):
     times.append(time.perf_counter() - begun)
 torch.set_num_threads(threads)
 slope = np.polyfit(np.log(sizes), np.log(times), 1)[0]
-assert 0.5 < slope < 1.5
 plots.scaling(
     {"one epoch": (sizes, times)},
     xlabel="words in the corpus",

@@ -1235,11 +1235,11 @@ for size in sizes:
     )
 
 # %% tags=["nbval-ignore-output"]
-assert times["NumPy"][-1] < times["loop"][-1] / 5
+faster = times["loop"][-1] / times["NumPy"][-1]
 plots.scaling(
     {name: (sizes, seconds) for name, seconds in times.items()},
     xlabel="pictures in the batch",
-    title="Semi-hard mining: whole arrays are many times faster than a loop",
+    title=f"Semi-hard mining of {sizes[-1]} pictures: whole arrays are {faster:.0f} times as fast as a loop",
 )
 
 # %% [markdown]
@@ -1970,11 +1970,10 @@ for size in (64, 128, 256):
     times["distances"].append(metrics.seconds(batch_distances, Z, repeats=3))
     times["semi-hard"].append(metrics.seconds(mine_semi_hard, D, identity, repeats=3))
     times["batch-all"].append(metrics.seconds(batch_all, D, identity, 1.0, repeats=3))
-assert times["batch-all"][-1] > times["semi-hard"][-1]  # arrays of n³ entries against n² (K - 1)
 plots.scaling(
     {name: ((64, 128, 256), seconds) for name, seconds in times.items()},
     xlabel="pictures in the batch",
-    title=f"Choosing triplets on {device}: taking all of them costs most",
+    title=f"Choosing triplets on {device}: all of them are n³ entries, semi-hard n² (K − 1)",
 )
 
 # %% [markdown]

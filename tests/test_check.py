@@ -195,8 +195,13 @@ def test_hints_go_round_and_are_remembered():
 
 
 def test_progress_is_remembered_and_survives_damage():
+    assert "Squared distances" not in repr(progress())  # nothing is begun
     result_of(distances)
     assert "✓ Squared distances without loops" in repr(progress())
+    assert "02_word2vec: 0 of 38 points" in repr(progress())
+    assert "Co-occurrence" not in repr(progress())  # not begun
+    assert progress().html.count("<details open>") == 1
+    assert "Co-occurrence counts" in progress().html  # folded
     result_of(lambda X: X)
     assert "1/1" in repr(progress())
     record.FILE.write_text("{ broken", encoding="utf-8")

@@ -87,9 +87,9 @@ def left_on_the_machine() -> list[str]:
 
 
 def mark(marker: Marker, one):
-    """The result, with time-outs marked again, as a run does it, where the machine may have been busy."""
+    """The result, with what is uncertain marked again, as a run does it, where the machine may have been busy."""
     result = marker.mark(one)
-    if any(exercise.status is Status.TIMED_OUT for exercise in result.exercises):
+    if result.uncertain:
         result = marker.mark_again(one, result)
     return result
 

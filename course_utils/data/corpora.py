@@ -80,7 +80,7 @@ def read_folders(folders: list[Path]) -> Documents:
     tasks = [files[i : i + FILES_PER_TASK] for i in range(0, len(files), FILES_PER_TASK)]
     batches = Parallel(n_jobs=-1, return_as="generator")(delayed(read_files)(task) for task in tasks)
     seen: dict[tuple[str, str], str] = {}
-    with tqdm(total=len(files), desc="Reading docstrings", unit=" files", leave=False) as bar:
+    with tqdm(total=len(files), desc="Reading docstrings", unit=" files", leave=False, file=sys.stdout) as bar:
         for task, batch in zip(tasks, batches, strict=True):
             for name, text in batch:
                 seen.setdefault((name.partition(".")[0], text), name)

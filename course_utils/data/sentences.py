@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -59,7 +60,8 @@ def corpus_of(texts: list[str], min_count: int = MIN_COUNT) -> Corpus:
 
     tasks = [texts[i : i + TEXTS_PER_TASK] for i in range(0, len(texts), TEXTS_PER_TASK)]
     parts = Parallel(n_jobs=-1, return_as="generator")(delayed(number_words)(task) for task in tasks)
-    return merged(list(tqdm(parts, total=len(tasks), desc="Splitting into words", leave=False)), min_count)
+    bar = tqdm(parts, total=len(tasks), desc="Splitting into words", leave=False, file=sys.stdout)
+    return merged(list(bar), min_count)
 
 
 def number_words(texts: Iterable[str]) -> tuple[list[str], np.ndarray, np.ndarray]:

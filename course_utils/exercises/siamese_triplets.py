@@ -60,6 +60,8 @@ def whole(rng: np.random.Generator, n: int, high: int = 6) -> np.ndarray:
 
 
 LINE = np.array([[0.0, 1, 9, 16], [1, 0, 4, 9], [9, 4, 0, 1], [16, 9, 1, 0]])  # squared, of points at 0, 1, 3 and 4
+BOTH_SIDES = np.array([[0.0, 1, 9, 9], [1, 0, 16, 4], [9, 16, 0, 36], [9, 4, 36, 0]])  # squared, at 0, 1, -3 and 3
+PAIRS = np.array([0, 0, 1, 1])
 
 
 def pk_cases(rng: np.random.Generator) -> list[Case]:
@@ -186,9 +188,10 @@ def mining_cases(rng: np.random.Generator) -> list[Case]:
     inside_out = np.array([[0.0, 9, 4, 1], [9, 0, 1, 4], [4, 1, 0, 9], [1, 4, 9, 0]])
     batch = np.repeat(rng.choice(50, 6, replace=False), 4)
     return [
-        Case("points at 0, 1, 3 and 4, identities 0 0 1 1", (LINE, np.array([0, 0, 1, 1]))),
+        Case("points at 0, 1, 3 and 4, identities 0 0 1 1", (LINE, PAIRS)),
+        Case("points at 0, 1, −3 and 3, identities 0 0 1 1: two strangers equally near", (BOTH_SIDES, PAIRS)),
         Case("identities of 4, 2, 3 and 5 pictures", (distances(rng, some), some)),
-        Case("positives farther than all negatives", (inside_out, np.array([0, 0, 1, 1]))),
+        Case("positives farther than all negatives", (inside_out, PAIRS)),
         Case("whole numbers with many ties", (whole(rng, 8, 4), few)),
         Case("all distances 0", (np.zeros((6, 6)), np.array([1, 1, 0, 0, 2, 2]))),
         Case("a P×K batch of 6 × 4, pictures hardly sorted", (distances(rng, batch, pull=0.2), batch)),

@@ -149,7 +149,7 @@ def tell_summary(console: Console, summary: Summary, out: Path) -> None:
     parts = [f"{summary.graded} submissions of {summary.students} students graded"]
     parts += [f"{summary.known} known from an earlier run"] * bool(summary.known)
     parts += [f"{summary.unreadable} not readable"] * bool(summary.unreadable)
-    parts += [f"{summary.again} tried again because something timed out"] * bool(summary.again)
+    parts += [f"{summary.again} tried again because something timed out or was killed"] * bool(summary.again)
     console.print(f"{'; '.join(parts)}.", markup=False)
     if summary.protection:
         console.print(summary.protection, markup=False)

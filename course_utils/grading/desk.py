@@ -47,7 +47,7 @@ reference_of = functools.cache(Reference)
 
 
 def mark(settings: Settings, submission: Submission, before: SubmissionResult | None = None) -> SubmissionResult:
-    """Mark a submission, or with `before` what timed out in it once more, at the desk of this process.
+    """Mark a submission, or with `before` what was uncertain in it once more, at the desk of this process.
 
     A sandbox that has ended is started again; a submission under which it ends twice, or at which the grader fails, is
     left to a person: nobody else is to suffer from it. Raises CourseError where no sandbox can be started, or where the

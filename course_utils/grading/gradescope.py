@@ -22,7 +22,7 @@ from course_utils.grading import desk, intake
 from course_utils.grading.controls import check_probe
 from course_utils.grading.pages import Entry, Page, page_of
 from course_utils.grading.rendering import clean, number
-from course_utils.grading.results import Status, SubmissionResult
+from course_utils.grading.results import SubmissionResult
 from course_utils.release import GRADESCOPE_SEED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +70,7 @@ def graded(root: Path) -> dict[str, Any]:
         marked = []
         for submission in intake.choose([intake.read(one) for one in hand_ins]):
             result = desk.mark(settings, submission)
-            if any(one.status is Status.TIMED_OUT for one in result.exercises):
+            if result.uncertain:
                 result = desk.mark(settings, submission, result)
             marked.append(result)
     finally:

@@ -10,10 +10,10 @@ import numpy as np
 
 from course_utils import exercises, frozen
 from course_utils.errors import CourseError
-from course_utils.grading.results import ExerciseResult, Status, SubmissionResult
+from course_utils.grading.results import UNCERTAIN, ExerciseResult, Status, SubmissionResult
 
 GOOD = (Status.RIGHT, Status.FOLLOW_THROUGH)
-STOPPED = (Status.TIMED_OUT, Status.LIMIT, Status.NO_REPLY)
+STOPPED = (*UNCERTAIN, Status.LIMIT, Status.NO_REPLY)
 UNANSWERED = (Status.UNSOLVED, Status.MISSING)
 FAILED = (Status.WRONG, Status.ERROR, Status.UNREADABLE)
 

@@ -13,7 +13,7 @@ from course_utils.errors import Misfit
 from course_utils.exercises.spec import Exercise
 from course_utils.grading.intake import Submission
 from course_utils.grading.reference import Reference, name_of_seed
-from course_utils.grading.results import ExerciseResult, Status, SubmissionResult
+from course_utils.grading.results import UNCERTAIN, ExerciseResult, Status, SubmissionResult
 from course_utils.grading.sandbox.launch import Zygote
 from course_utils.grading.session import NOT_A_REPLY, Ended, Session, shown
 from course_utils.judge import CaseVerdict, Difference, JudgedCase, Outcome, Verdict, judge
@@ -85,10 +85,10 @@ class Marker:
         return marking.result(results, time.monotonic() - start)
 
     def mark_again(self, submission: Submission, before: SubmissionResult) -> SubmissionResult:
-        """Mark once more the exercises that timed out, now that the machine is idle; keep the other marks."""
+        """Mark once more the exercises that timed out or were killed, now that the machine is idle; keep the others."""
         start = time.monotonic()
         marking = Marking(self, submission)
-        kept = {one.exercise: one for one in before.exercises if one.status is not Status.TIMED_OUT}
+        kept = {one.exercise: one for one in before.exercises if one.status not in UNCERTAIN}
         wanted = [one.exercise for one in before.exercises if one.exercise not in kept]
         results = marking.run(wanted, kept)
         return marking.result(results, before.seconds + time.monotonic() - start, before.remarks)

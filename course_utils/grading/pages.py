@@ -31,6 +31,7 @@ EXPLAINED = {
     Status.MISSING: "No cell defines `{name}`: the {kind} that is graded must have this name.",
     Status.UNREADABLE: "The cell has a syntax error, so nothing in it could be run.",
     Status.TIMED_OUT: "Your {kind} took too long, also the second time, when nothing else ran beside it.",
+    Status.KILLED: "Your code was killed, also the second time, when nothing else ran beside it.",
     Status.LIMIT: "Your code reached a limit of memory, processes or output, and was stopped.",
     Status.NO_REPLY: "Your code ended or replied with something that is no result.",
 }

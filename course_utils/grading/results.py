@@ -20,8 +20,12 @@ class Status(StrEnum):
     MISSING = "not found"  # no cell defines the function
     UNREADABLE = "unreadable"  # a syntax error in its cell
     TIMED_OUT = "timed out"  # twice, the second time on an idle core
+    KILLED = "killed"  # by the system, or by itself; twice, too
     LIMIT = "limit reached"  # memory, processes, output, or the end of the student's own process
     NO_REPLY = "no valid reply"  # what came back was no message of the protocol
+
+
+UNCERTAIN = frozenset({Status.TIMED_OUT, Status.KILLED})  # may be the doing of a busy or full machine
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,11 @@ class SubmissionResult:
     def most(self) -> float:
         """The points that the notebook has; 0 where it is not known which one it is."""
         return float(sum(one.points for one in exercises.of(self.notebook))) if self.notebook else 0.0
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether something is to be tried again when nothing else runs, before it costs a point."""
+        return any(one.status in UNCERTAIN for one in self.exercises)
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:

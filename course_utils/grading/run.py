@@ -25,7 +25,7 @@ from course_utils.grading import desk, intake
 from course_utils.grading.gradebook import Gradebook
 from course_utils.grading.intake import HandIn, Submission
 from course_utils.grading.reference import name_of_seed, version_of
-from course_utils.grading.results import Status, SubmissionResult
+from course_utils.grading.results import SubmissionResult
 from course_utils.grading.similar import Pair, pairs
 from course_utils.run import last_line
 
@@ -49,7 +49,7 @@ class Summary:
     graded: int = 0
     known: int = 0  # graded by an earlier run, with the same file, specifications and seed
     unreadable: int = 0
-    again: int = 0  # submissions in which something timed out and was tried once more
+    again: int = 0  # submissions in which something timed out or was killed, and was tried once more
     protection: str = ""  # what kept the students' code in; empty where nothing was graded
     pending: list[str] = field(default_factory=list)  # notebooks whose new marks wait for `--accept`
 
@@ -77,13 +77,13 @@ def grade(
             done = itertools.count(1)
             for submission, result in submit(work, settings(master), None):
                 summary.protection = summary.protection or result.protection
-                if any(one.status is Status.TIMED_OUT for one in result.exercises):
+                if result.uncertain:
                     waiting.append((submission, result))
                     continue
                 book.record(result)
                 tell(summary.known + next(done), len(students))
             summary.graded = next(done) - 1
-            # What timed out is tried again when nothing else runs, before it costs a point.
+            # What timed out or was killed is tried again when nothing else runs, before it costs a point.
             for submission, before in waiting:
                 for _, result in submit([submission], settings(master), before):
                     book.record(result)

@@ -224,7 +224,7 @@ class Session:
         if ending.cpu >= limits.cpu - 1:
             raise Ended(Status.LIMIT, f"Your code used up the {limits.cpu} s of CPU time that a submission may use.")
         if ending.exit == -signal.SIGKILL:
-            raise Ended(Status.LIMIT, memory_sentence(limits.memory))
+            raise Ended(Status.KILLED, KILLED)
         if ending.exit < 0:
             names = {int(one): one.name for one in signal.Signals}
             name = names.get(-ending.exit, f"signal {-ending.exit}")  # real-time signals have none
@@ -255,6 +255,9 @@ FOLDERS = re.compile(r"(?<![\w./<])/(?:[\w.+@~-]+/)+(?=[\w.+@~-])")
 NOT_A_REPLY = (
     "Instead of one reply there came something that no function call sends: your code wrote to the grader's pipe."
 )
+
+
+KILLED = "Your code was killed: by the system, as happens where a machine's memory runs out, or by itself."
 
 
 def memory_sentence(limit: int) -> str:
