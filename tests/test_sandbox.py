@@ -19,7 +19,7 @@ from sandboxed import SMALL, family, loaded, need_namespaces, outcome, quick_ent
 
 from course_utils.errors import CourseError
 from course_utils.grading import wire
-from course_utils.grading.results import Status
+from course_utils.grading.results import UNCERTAIN, Status
 from course_utils.grading.sandbox import bubblewrap, launch, syscalls
 from course_utils.grading.sandbox.launch import Mode, Zygote
 from course_utils.grading.sandbox.limits import Limits
@@ -540,6 +540,21 @@ def test_a_loop_that_switches_its_clock_off_is_ended_by_the_grader(sandbox: Zygo
     with loaded(sandbox, sleep, wall=1.0) as session, pytest.raises(Ended) as ended:
         outcome(session, seconds=30.0)
     assert ended.value.status is Status.TIMED_OUT
+
+
+def test_what_the_system_kills_is_to_be_tried_again(sandbox: Zygote) -> None:
+    def sleep():
+        import time
+
+        time.sleep(1000)
+
+    with loaded(sandbox, sleep) as session:
+        killer = threading.Timer(0.2, session.child.kill)
+        killer.start()
+        with pytest.raises(Ended, match="memory runs out") as ended:
+            outcome(session, seconds=30.0)
+        killer.join()
+    assert ended.value.status in UNCERTAIN
 
 
 def test_a_flood_of_output_is_drained_and_little_of_it_kept(sandbox: Zygote) -> None:
