@@ -12,7 +12,7 @@ import contextlib
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType
@@ -32,8 +32,11 @@ CONSTANT_CALLS = frozenset(
     | {"float16", "float32", "float64", "int32", "int64", "finfo", "dtype", "device", "pick_device"}
     | {"default_rng", "Generator", "manual_seed", "SeedSequence", "Path", "namedtuple", "NewType", "TypeVar"}
     | {"int", "float", "bool", "str", "range", "tuple", "list", "dict", "set", "frozenset", "len"}
-    | {"min", "max", "partial", "cache", "lru_cache"}
+    | {"min", "max", "partial", "cache", "lru_cache", "globals", "hasattr", "isinstance", "is_available"}
+    | {"errstate", "catch_warnings", "suppress", "no_grad", "inference_mode"}
 )
+
+NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 # ---------------------------------------------------------------- files
@@ -187,7 +190,8 @@ def definitions(notebook: NotebookNode) -> list[CellDefinitions]:
     for number, cell in enumerate(code_cells, start=1):
         who = {"exercise": exercise_of(cell), "checks": checked_by(cell)}
         try:
-            statements, left_out, flags = _statements(source_of(cell), f"<cell {number}>", flags)
+            answers = who["exercise"] is not None
+            statements, left_out, flags = _statements(source_of(cell), f"<cell {number}>", flags, answers)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
             what = error.msg if isinstance(error, SyntaxError) else type(error).__name__
@@ -222,8 +226,8 @@ def namespace_of(
 
     `problems` and `seconds` are those of `make_namespace`.
     """
-    last = _last_cell(cells, exercise, name)
-    return {} if last is None else make_namespace(cells[: last + 1], problems, seconds)
+    end = _end_of(cells, exercise, name)
+    return {} if end is None else make_namespace(cells[:end], problems, seconds)
 
 
 def make_namespace(cells: list[CellDefinitions], problems: list[str], seconds: float | None = None) -> dict[str, Any]:
@@ -255,35 +259,43 @@ def make_namespace(cells: list[CellDefinitions], problems: list[str], seconds: f
     return namespace
 
 
-def _last_cell(cells: list[CellDefinitions], exercise: str, name: str) -> int | None:
-    """Index of the cell after which an exercise's function is taken: its last definition above its check.
+def _end_of(cells: list[CellDefinitions], exercise: str, name: str) -> int | None:
+    """How many cells an exercise's function sees: those above its check, as when the check runs.
 
-    A learner may have answered in another cell, or may have lost the check cell; then any place counts.
+    A learner may have answered below the check, or may have lost it; then those up to the function's last definition.
+    None where no cell defines the function.
     """
-    checks = next((index for index, cell in enumerate(cells) if cell.checks == exercise), len(cells))
+    checks = next((index for index, cell in enumerate(cells) if cell.checks == exercise), None)
     defining = [i for i, cell in enumerate(cells) if any(name in one.binds for one in cell.statements)]
-    above = [index for index in defining if index < checks]
-    candidates = above or defining
-    return candidates[-1] if candidates else None
+    if checks is not None and any(index < checks for index in defining):
+        return checks
+    return defining[-1] + 1 if defining else None
 
 
-def _statements(source: str, filename: str, flags: int) -> tuple[tuple[Statement, ...], frozenset[str], int]:
-    """The compiled definitions in a cell's source, the names that the rest binds, and the `__future__` flags."""
+def _statements(
+    source: str, filename: str, flags: int, answers: bool
+) -> tuple[tuple[Statement, ...], frozenset[str], int]:
+    """The compiled definitions in a cell's source, the names that the rest binds, and the `__future__` flags.
+
+    Where the cell answers an exercise, a constant may also be made by a function or class of the cell's own.
+    """
     try:
         tree = ast.parse(source, filename)
     except SyntaxError:  # IPython's transformer takes much longer than Python's parser, and few cells need it
         tree = ast.parse(_without_magics(source), filename)
     statements = []
     left_out: set[str] = set()
+    own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)} if answers else set()
+    calls = CONSTANT_CALLS | own
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
             for alias in node.names:
                 feature = getattr(__future__, alias.name, None)
                 flags |= feature.compiler_flag if feature else 0
-        if _defines(node):
+        if _defines(node, calls):
             module = ast.Module([node], [])
             code = compile(module, filename, "exec", flags=flags, dont_inherit=True)
-            assigns = isinstance(node, ast.Assign | ast.AnnAssign)
+            assigns = not isinstance(node, (*NAMED, ast.Import, ast.ImportFrom, ast.Try))
             statements.append(Statement(code, _bound(node), node.lineno, assigns))
         else:
             left_out |= _bound(node)
@@ -304,19 +316,31 @@ def _without_magics(source: str) -> str:
     return TransformerManager().transform_cell(source)
 
 
-def _defines(node: ast.stmt) -> bool:
-    """Whether a statement is a definition: an import, function, class, or constant, or a `try` of these."""
+def _defines(node: ast.stmt, calls: Set[str]) -> bool:
+    """Whether a statement is a definition: an import, function, class, or constant, or a block of these.
+
+    `calls` are the names that a constant may call.
+    """
     match node:
         case ast.Import() | ast.ImportFrom() | ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             return True
         case ast.Assign(targets=targets, value=value):
-            return all(map(_is_plain_target, targets)) and _is_constant(value)
-        case ast.AnnAssign(target=target, value=value):
-            return _is_plain_target(target) and value is not None and _is_constant(value)
-        case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=finalbody):
-            parts = [*body, *orelse, *finalbody, *(line for handler in handlers for line in handler.body)]
-            return all(isinstance(part, ast.Pass) or _defines(part) for part in parts)
+            return all(map(_is_plain_target, targets)) and _is_constant(value, calls)
+        case ast.AnnAssign(target=target, value=value) | ast.AugAssign(target=target, value=value):
+            return _is_plain_target(target) and value is not None and _is_constant(value, calls)
+        case ast.If(test=test) if not _is_constant(test, calls):
+            return False
+        case ast.With(items=items) if not all(_is_constant(item.context_expr, calls) for item in items):
+            return False
+        case ast.If() | ast.With() | ast.Try():
+            return all(isinstance(part, ast.Pass) or _defines(part, calls) for part in _parts(node))
     return False
+
+
+def _parts(node: ast.If | ast.With | ast.Try) -> list[ast.stmt]:
+    """The statements in a block, in all of its branches."""
+    handled = [line for handler in getattr(node, "handlers", []) for line in handler.body]
+    return [*node.body, *getattr(node, "orelse", []), *getattr(node, "finalbody", []), *handled]
 
 
 def _is_plain_target(target: ast.expr) -> bool:
@@ -326,28 +350,32 @@ def _is_plain_target(target: ast.expr) -> bool:
     return isinstance(target, ast.Name)
 
 
-def _is_constant(node: ast.expr) -> bool:
-    """Whether this is a literal, name or lambda, arithmetic of these, or a call in CONSTANT_CALLS."""
+def _is_constant(node: ast.expr, calls: Set[str]) -> bool:
+    """Whether this is a literal, name or lambda, arithmetic or a choice of these, or a call of one of `calls`."""
     match node:
         case ast.Constant() | ast.Name() | ast.Lambda():
             return True
         case ast.Attribute(value=value):
-            return _is_constant(value)
+            return _is_constant(value, calls)
         case ast.UnaryOp(operand=operand):
-            return _is_constant(operand)
+            return _is_constant(operand, calls)
         case ast.BinOp(left=left, right=right):
-            return _is_constant(left) and _is_constant(right)
+            return _is_constant(left, calls) and _is_constant(right, calls)
         case ast.Subscript(value=value, slice=index):
-            return _is_constant(value) and _is_constant(index)
-        case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items):
-            return all(map(_is_constant, items))
+            return _is_constant(value, calls) and _is_constant(index, calls)
+        case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items) | ast.BoolOp(values=items):
+            return all(_is_constant(item, calls) for item in items)
+        case ast.Compare(left=left, comparators=others):
+            return all(_is_constant(item, calls) for item in [left, *others])
+        case ast.IfExp(test=test, body=body, orelse=other):
+            return all(_is_constant(item, calls) for item in (test, body, other))
         case ast.Dict(keys=keys, values=values):
-            return all(item is not None and _is_constant(item) for item in [*keys, *values])
+            return all(item is not None and _is_constant(item, calls) for item in [*keys, *values])
         case ast.Call(func=function, args=args, keywords=keywords):
             name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
             inner = function.value if isinstance(function, ast.Attribute) else ast.Constant(None)
             inputs = [inner, *args, *(keyword.value for keyword in keywords)]
-            return name in CONSTANT_CALLS and all(map(_is_constant, inputs))
+            return name in calls and all(_is_constant(item, calls) for item in inputs)
     return False
 
 
@@ -358,8 +386,7 @@ def _bound(node: ast.stmt) -> frozenset[str]:
             return frozenset({name})
         case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
             return frozenset(alias.asname or alias.name.partition(".")[0] for alias in aliases)
-        case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=finalbody):
-            parts = [*body, *orelse, *finalbody, *(line for handler in handlers for line in handler.body)]
-            return frozenset().union(*map(_bound, parts))
+        case ast.Try() | ast.If() | ast.With():
+            return frozenset().union(*map(_bound, _parts(node)))
     names = (inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
     return frozenset(name.id for name in names if isinstance(name.ctx, ast.Store))

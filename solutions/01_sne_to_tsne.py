@@ -282,7 +282,7 @@ widgets.sigma_explorer(np.sqrt(np.delete(D[7], 7)), title="One digit, three widt
 def find_sigmas(D, target):
     """Widths sigma, such that every row of conditional_affinities(D, sigma) has the perplexity `target`.
 
-    D: (n, n) squared distances, not all 0 in a row. target: a number > 1. Returns sigma: (n,), finite and > 0.
+    D: (n, n) squared distances of any scale, not all 0 in a row. target: a number > 1. Returns sigma: (n,), finite, > 0.
     The perplexity reached is within 1e-4 (relative) of the target. In a row where no sigma reaches it, it is within
     1 % of the nearest that can be reached: of n - 1 from above, or, where the m nearest neighbours are equally far, of m.
     """
@@ -518,7 +518,8 @@ print(f"principal components {best_pca:.0f}, random points {best_random:.0f}, on
 def slope_of_cost(P, d):
     """Partial derivatives of the SNE cost by the squared map distances: dC/dd_ij = p(j|i) - q(j|i).
 
-    P: (n, n), rows sum to 1, diagonal 0. d: (n, n) squared distances of the map. Returns (n, n), diagonal 0.
+    P: (n, n), rows sum to 1, diagonal 0. d: (n, n) squared distances of the map, each d_ij and d_ji a number of its own:
+    d need not be symmetric. Returns (n, n), diagonal 0. P and d stay as they are.
     """
     ### BEGIN SOLUTION
     return P - conditional_affinities(d, np.full(len(d), np.sqrt(0.5)))
@@ -621,7 +622,7 @@ print(f"gradient of SNE against finite differences: relative error below {1e-6:g
 
 # %% exercise="symmetric-sne-gradient"
 def symmetric_sne_gradient(P, Y):
-    """Gradient of symmetric SNE: dC/dy_i = 4 sum_j (p_ij - q_ij) (y_i - y_j), without an (n, n, l) array.
+    """Gradient of symmetric SNE: dC/dy_i = 4 sum_j (p_ij - q_ij) (y_i - y_j); no (n, n, l) array is needed.
 
     q_ij = exp(-||y_i - y_j||^2) / sum_{k != l} exp(-||y_k - y_l||^2), q_ii = 0.
     P: (n, n), symmetric, diagonal 0; its sum is 1, or more where it is exaggerated: use it as it is.
@@ -764,7 +765,7 @@ check("student-t-q")
 
 # %% exercise="tsne-gradient"
 def tsne_gradient(P, Y):
-    """Gradient of t-SNE: dC/dy_i = 4 sum_j (p_ij - q_ij) w_ij (y_i - y_j), without an (n, n, l) array.
+    """Gradient of t-SNE: dC/dy_i = 4 sum_j (p_ij - q_ij) w_ij (y_i - y_j); no (n, n, l) array is needed.
 
     w_ij = 1 / (1 + ||y_i - y_j||^2), q_ij = w_ij / sum_{k != l} w_kl, q_ii = 0.
     P: (n, n), symmetric, diagonal 0; its sum is 1, or more where it is exaggerated: use it as it is.
@@ -1013,7 +1014,7 @@ check("optimise")
 def tsne(X, perplexity=30.0, n_iter=400, exaggeration_iter=125, callback=None):
     """t-SNE of X (n, d): joint affinities with the given perplexity, start from pca_start, then optimise.
 
-    Returns (Y, costs), as `optimise` does; n_iter, exaggeration_iter and callback are passed on to it.
+    Returns (Y, costs), as `optimise` does; n_iter, exaggeration_iter and callback (not graded) are passed on to it.
     """
     ### BEGIN SOLUTION
     D = squared_distances(X)

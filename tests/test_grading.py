@@ -205,6 +205,25 @@ def test_hidden_inputs_are_shown_only_when_asked_for(graded, tmp_path):
     assert number in page.read_text()
 
 
+def test_a_bundle_without_a_replay_is_refused(graded, tmp_path):
+    project, folder, _ = graded
+    done = project.course("grade", str(folder / "submissions"), "--bundle", str(tmp_path / "ben.zip"))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "`--replay STUDENT EXERCISE`" in done.stderr
+
+
+def test_what_a_cell_that_is_not_run_would_have_made_is_named(project, tmp_path):
+    path = hand_in(project, tmp_path / "submissions", "Hal", "    return x / TOTAL\n")
+    content = json.loads(path.read_text())
+    source = "TOTAL = sum(len(word) for word in ('a', 'b', 'cdef'))"
+    content["cells"].insert(0, {"cell_type": "code", "source": source, "metadata": {}, "outputs": []})
+    path.write_text(json.dumps(content))
+    assert project.course("grade", str(tmp_path / "submissions"), "--out", str(tmp_path / "graded")).returncode == 0
+    with Gradebook(tmp_path / "graded" / GRADEBOOK, writing=False) as book:
+        (hal,) = book.results()
+    assert "A cell of yours makes `TOTAL`, but for grading only imports" in " ".join(hal.exercises[0].sentences)
+
+
 def test_an_override_and_lateness_survive_grading_again(graded, tmp_path):
     project, folder, _ = graded
     out = tmp_path / "graded"

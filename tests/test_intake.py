@@ -77,6 +77,13 @@ def only_problem(place: Path, tmp_path: Path) -> str:
 # ---------------------------------------------------------------- layouts
 
 
+def test_a_student_whose_folder_begins_with_dots_is_not_lost(tmp_path):
+    write(tmp_path / "..dots" / f"{NAME}.ipynb")
+    write(tmp_path / ".hidden student" / f"{NAME}.ipynb")
+    write(tmp_path / ".vscode" / "settings.json", b"{}")
+    assert {file for _, file in found(tmp_path)} == {f"..dots/{NAME}.ipynb", f".hidden student/{NAME}.ipynb"}
+
+
 def test_one_folder_a_student_with_notebooks_anywhere_below(tmp_path):
     write(tmp_path / "alice" / "01" / f"{NAME}.ipynb")
     write(tmp_path / "bob" / f"{NAME}.ipynb")

@@ -42,11 +42,35 @@ def test_imports_functions_classes_and_constants_are_taken():
 def test_experiments_are_not_run():
     names = names_of(
         "log = []\ndef f():\n    log.append('ran')",
-        "f()\nresult = f()\nfor i in range(3):\n    f()\nif True:\n    x = 1\nlog[0:] = ['changed']",
+        "f()\nresult = f()\nfor i in range(3):\n    f()\nif f():\n    x = 1\nif True:\n    f()\nlog[0:] = ['changed']",
         "y = result + 1\nwith open('nowhere') as z:\n    pass",
     )
     assert names["log"] == []
     assert not {"result", "i", "x", "y", "z"} & names.keys()
+
+
+def test_blocks_of_definitions_choices_and_steps_count():
+    names = names_of(
+        "import numpy as np\nK = 1 if 'np' in globals() else 2",
+        "if K == 1 and not hasattr(np, 'no'):\n    x = K\nelse:\n    x = 0",
+        "with np.errstate(all='ignore'):\n    y = np.log(np.zeros(1))",
+        "x += 2\nif x > 5:\n    def f():\n        return x",
+    )
+    assert (names["K"], names["x"], names["y"][0]) == (1, 3, -float("inf"))
+    assert "f" not in names
+
+
+def test_an_answers_cell_may_call_what_it_defines():
+    source = "class Factor:\n    def by(self, x):\n        return 2 * x\nFACTOR = Factor()\ndouble = FACTOR.by"
+    loaded = notebook.load_definitions(new_notebook(cells=[answer(source), checked()]), {"double": "double"})
+    assert loaded.functions["double"](4) == 8
+    assert "FACTOR" not in names_of(source)  # in any other cell this is an experiment
+
+
+def test_what_stands_between_an_answer_and_its_check_counts():
+    cells = [answer("def double(x):\n    return m.prod((2, x))"), new_code_cell("import math as m"), checked()]
+    loaded = notebook.load_definitions(new_notebook(cells=cells), {"double": "double"})
+    assert loaded.functions["double"](4) == 8
 
 
 def test_magics_and_shell_lines_are_skipped():

@@ -135,6 +135,13 @@ def test_a_group_that_shares_all_is_found_pair_by_pair():
     assert {(pair.one, pair.other) for pair in found} == set(itertools.combinations(sorted(members), 2))
 
 
+def test_a_group_so_large_that_its_code_is_common_is_found():
+    group = [submission(f"t{number}", student(3)) for number in range(6)]
+    found = pairs([*class_of(19), *group], RELEASED)
+    members = {f"t{number}" for number in range(6)} | {"s003"}
+    assert {(pair.one, pair.other) for pair in found} == set(itertools.combinations(sorted(members), 2))
+
+
 def test_uncommon_answers_that_some_students_have_alike_are_not_listed():
     # Each of four exercises has an answer that one student in eight gives: some pairs share two or three of these.
     rng = random.Random(4)

@@ -27,6 +27,13 @@ def points(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
     return rng.normal(size=(n, d)) * np.linspace(1.5, 0.5, d)
 
 
+def with_twins(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+    """Points (n, d) of which the second and the fourth are at the same place."""
+    X = points(rng, n, d)
+    X[3] = X[1]
+    return X
+
+
 def distances(X: np.ndarray) -> np.ndarray:
     """Squared distances (n, n) between the rows of X (n, d), by differences: slow, and exact on the diagonal."""
     difference = X[:, None, :] - X[None, :, :]
@@ -129,6 +136,8 @@ def reaches_perplexity(args: Args, got: Any, expected: Any) -> str | None:
             misses.append((sentence, sigma, reached < nearest))
     if not misses:
         return None
+    if len(misses) > 1 and np.ptp(got) == 0:
+        return "All your widths are equal, but every row has its own: halve each row's interval by itself."
     sentence, sigma, too_small = misses[0]
     alike = [other for _, other, side in misses if side == too_small and np.isclose(other, sigma, rtol=1e-3)]
     end = got.max() if too_small else got.min()
@@ -154,6 +163,7 @@ def squared_distances_cases(rng: np.random.Generator) -> list[Case]:
         Case("twelve points in 30 dimensions", (points(rng, 12, 30),)),
         Case("a single point", (points(rng, 1, 4),)),
         Case("twelve points almost equal, far from the origin", (heap,)),
+        Case("five points within a millionth of another", (1e-6 * points(rng, 5, 3),)),
     ]
 
 
@@ -166,6 +176,11 @@ def conditional_cases(rng: np.random.Generator) -> list[Case]:
         Case("six points, a sigma for each", (distances(points(rng, 6, 3)), rng.uniform(0.5, 2.0, 6))),
         Case("a point so far away that exp(-D / 2σ²) is 0 for all", (distances(far), np.full(5, 0.7))),
         Case("distances in the thousands", (distances(30 * points(rng, 5, 4)), rng.uniform(0.5, 1.5, 5))),
+        Case("two points at the same place", (distances(with_twins(rng, 6, 2)), rng.uniform(0.5, 2.0, 6))),
+        Case(
+            "points at 0, 0.02, 50 and 3,000: two neighbours count though both exponentials are 0",
+            (distances(np.array([[0.0], [0.02], [50.0], [3000.0]])), np.ones(4)),
+        ),
     ]
 
 
@@ -189,13 +204,19 @@ def perplexity_cases(rng: np.random.Generator) -> list[Case]:
 
 def sigma_cases(rng: np.random.Generator) -> list[Case]:
     """Plain data, two scales, duplicates, a perplexity that is too high and one that is too low."""
-    two_scales = np.vstack([points(rng, 8, 2), 50 * points(rng, 8, 2)])
+    two_scales = np.vstack([with_twins(rng, 8, 2), 50 * points(rng, 8, 2)])
+    outlier = np.vstack([points(rng, 10, 2), [[1e4, 0.0]]])
     twins = points(rng, 9, 2)
     twins[1:4] = twins[0]
     return [
         Case("12 points, perplexity 4", (distances(points(rng, 12, 3)), 4.0)),
-        Case("two clouds of very different size, perplexity 5", (distances(two_scales), 5.0)),
-        Case("distances in the thousands, perplexity 10", (distances(40 * points(rng, 25, 5)), 10.0)),
+        Case("two clouds of very different size, two points equal, perplexity 5", (distances(two_scales), 5.0)),
+        Case(
+            "points hundreds apart, as pixels from 0 to 255 are, perplexity 10",
+            (distances(500 * points(rng, 25, 5)), 10.0),
+        ),
+        Case("points some hundredths apart, perplexity 3", (distances(0.01 * points(rng, 8, 3)), 3.0)),
+        Case("ten points, and one that is 10,000 away, perplexity 3", (distances(outlier), 3.0)),
         Case("four equal points, perplexity 2: they cannot go under 3", (distances(twins), 2.0), False),
         Case("perplexity 20 among 8 points: more than 7 cannot be", (distances(points(rng, 8, 2)), 20.0), False),
     ]
@@ -224,6 +245,7 @@ def map_cases(rng: np.random.Generator) -> list[Case]:
         Case("six points in the plane", (points(rng, 6, 2),)),
         Case("a map collapsed to the size 1e-4", (1e-4 * points(rng, 5, 2),)),
         Case("a map in three dimensions", (points(rng, 8, 3),)),
+        Case("two points at the same place", (with_twins(rng, 6, 2),)),
     ]
 
 
@@ -246,6 +268,8 @@ def slope_cases(rng: np.random.Generator) -> list[Case]:
     return [
         Case("uniform P, map points at 0, 1 and 3", (uniform, distances(np.array([[0.0], [1.0], [3.0]])))),
         Case("six points", (neighbour_rows(rng, 6), distances(points(rng, 6, 2)))),
+        Case("two points at the same place", (neighbour_rows(rng, 6), distances(with_twins(rng, 6, 2)))),
+        Case("d is not symmetric", (neighbour_rows(rng, 5), rng.gamma(1.0, size=(5, 5)) * (1 - np.eye(5)))),
     ]
 
 
@@ -260,6 +284,7 @@ def row_gradient_cases(rng: np.random.Generator) -> list[Case]:
         Case("six points", (neighbour_rows(rng, 6), points(rng, 6, 2))),
         Case("a collapsed map", (neighbour_rows(rng, 5), 1e-4 * points(rng, 5, 2))),
         Case("a map in three dimensions", (neighbour_rows(rng, 9), points(rng, 9, 3))),
+        Case("two points at the same place", (neighbour_rows(rng, 6), with_twins(rng, 6, 2))),
     ]
 
 
@@ -275,6 +300,7 @@ def joint_gradient_cases(rng: np.random.Generator) -> list[Case]:
         Case("a collapsed map", (joint(rng, 5), 1e-4 * points(rng, 5, 2))),
         Case("a wide map in three dimensions", (joint(rng, 9), 3 * points(rng, 9, 3))),
         Case("P exaggerated by 12", (12 * joint(rng, 6), points(rng, 6, 2))),
+        Case("two points at the same place", (joint(rng, 6), with_twins(rng, 6, 2))),
     ]
 
 
@@ -288,7 +314,7 @@ def step_cases(rng: np.random.Generator) -> list[Case]:
     state = (
         rng.normal(size=shape),
         rng.normal(size=shape),
-        rng.uniform(0.5, 3, shape),
+        rng.uniform(0.5, 30, shape),  # nothing caps them
         rng.normal(size=shape),
     )
     floor = (rng.normal(size=shape), np.ones(shape), np.full(shape, 0.011), np.ones(shape))
@@ -333,6 +359,10 @@ def start_cases(rng: np.random.Generator) -> list[Case]:
         Case("the same twelve points, mirrored", (-flat,)),
         Case("the same data far from the origin", (flat + np.array([10.0, -20.0, 30.0, 5.0]),)),
         Case("fifteen points in six dimensions, tilted", (tilted,)),
+        Case(  # whose eigenvalues an `eig` without a sort leaves in another order
+            "six points on three axes, the longest of them y",
+            (np.array([[0.0, 0, 1], [0, 0, -1.2], [0, 3, 0], [0, -3.5, 0], [0.5, 0, 0], [-0.6, 0, 0]]),),
+        ),
     ]
 
 
@@ -352,9 +382,11 @@ def tsne_cases(rng: np.random.Generator) -> list[Case]:
     return [
         # A wrong map need not settle: 150 iterations can make a last digit that differs visible.
         Case(
-            "48 points in three clusters, perplexity 8, 150 iterations", (clusters, 8.0, 150, 50), names_mistakes=False
+            "48 points in three clusters, perplexity 7.5, 150 iterations",
+            (clusters, 7.5, 150, 50),
+            names_mistakes=False,
         ),
-        Case("30 points, perplexity 5, 20 iterations", (points(rng, 30, 4), 5.0, 20, 6)),
+        Case("30 points, perplexity 12.5, 20 iterations", (points(rng, 30, 4), 12.5, 20, 6)),
         Case("30 points, perplexity 5, two iterations: the map is still the start", (points(rng, 30, 4), 5.0, 2, 2)),
     ]
 

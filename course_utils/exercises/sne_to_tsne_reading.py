@@ -41,6 +41,8 @@ def trustworthiness_cases(rng: np.random.Generator) -> list[Case]:
     grid = np.array([[float(i), float(j)] for i in range(3) for j in range(4)])  # (12, 2), full of ties
     twins = untied(rng, 11, 3)
     twins[7] = twins[2]
+    heap = np.array([[0.0], [0.0], [0.0], [10.0], [25.0]])  # three at one place ...
+    apart = np.array([[0.0], [10.0], [12.0], [30.0], [60.0]])  # ... of which the map puts the last two side by side
     larger = untied(rng, 24, 4)
     # NumPy's default sort happens to be stable up to 16 numbers
     wide = np.array([[float(i), float(j)] for i in range(5) for j in range(8)])  # (40, 2)
@@ -57,6 +59,7 @@ def trustworthiness_cases(rng: np.random.Generator) -> list[Case]:
         Case("data on a grid: many are equally far, the lower index comes first, k = 3", (grid, untied(rng, 12, 2), 3)),
         Case("a map on a grid: many are equally far, the lower index comes first, k = 3", (X, grid, 3)),
         Case("two points of the data are equal, k = 2", (twins, untied(rng, 11, 2), 2)),
+        Case("three points of the data are equal, k = 1", (heap, apart, 1)),
         Case("two points of the map are equal, k = 1", (untied(rng, 13, 3), pair, 1)),
         Case("24 points, k = 10", (larger, untied(rng, 24, 2), 10)),
         Case("data and map on grids of 40 points, full of ties, k = 5", (rng.permutation(wide), wide, 5)),
@@ -95,6 +98,7 @@ def neighbour_accuracy_cases(rng: np.random.Generator) -> list[Case]:
         ),
         Case("40 points on a grid, full of ties, k = 1", (wide, rng.integers(0, 2, 40), 1)),
         Case("40 points on a grid, full of ties, k = 2", (wide, rng.integers(0, 2, 40), 2)),
+        Case("40 points on 25 places of a grid, k = 3", (rng.integers(0, 5, (40, 2)) * 1.0, rng.integers(0, 3, 40), 3)),
         Case("some points are equal, k = 1", (twins, np.arange(12) % 5 % 2, 1)),
         Case("four points are equal, each of its own class but one, k = 1", (heap, heap_labels, 1)),
         Case("labels -3, 40 and 50, in three dimensions, k = 4", (space, names_in_space, 4)),

@@ -54,13 +54,16 @@ def neighbours_cases(rng: np.random.Generator) -> list[Case]:
     line = np.array([[0.0], [1.0], [3.0], [7.0]])
     twins = rng.integers(-20, 21, size=(8, 3)).astype(np.float64)  # whole numbers, so that distances are exact ...
     twins[[2, 5]] = 50  # ... and nobody else has to choose between the two
+    far = rng.normal(size=(6, 4))
+    far[5] += 5000
     pairs = np.repeat(30 * rng.normal(size=(30, 10)), 2, axis=0)  # unless clamped, some distance of 0 rounds below it
     return [
         Case("four points at 0, 1, 3 and 7 on a line, k = 2, blocks of 4", (tensor(line), 2, 4)),
         Case("nine points, blocks of 4, 4 and 1", (tensor(rng.normal(size=(9, 3))), 3, 4)),
         Case("two equal points: neighbours of each other at distance 0", (tensor(twins), 2, 3)),
         Case("thirty pairs of equal points in float32", (tensor(pairs, "float32"), 3, 8), names_mistakes=False),
-        Case("all others are neighbours, k = n − 1, one row a block", (tensor(rng.normal(size=(6, 4))), 5, 1)),
+        Case("three equal points, k = 1", (tensor([[2.0, 0], [2, 0], [2, 0], [5, 1], [9, 9]]), 1, 2)),
+        Case("all others are neighbours, one of them far away, k = n − 1, one row a block", (tensor(far), 5, 1)),
         Case("twenty points in float32, a block larger than n", (tensor(rng.normal(size=(20, 5)), "float32"), 4, 64)),
         Case(
             "100 points, blocks of 5, while memory is measured",
@@ -74,6 +77,8 @@ def attraction_cases(rng: np.random.Generator) -> list[Case]:
     line = np.array([[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]])
     pairs = rng.permutation([(i, j) for i in range(8) for j in range(8) if i != j])
     i, j = pairs[:40].T
+    touching = rng.normal(size=(9, 2))
+    touching[i[0]] = touching[j[0]]
     star = np.arange(1, 6)
     return [
         Case(
@@ -85,8 +90,8 @@ def attraction_cases(rng: np.random.Generator) -> list[Case]:
             (tensor(rng.normal(size=(6, 2))), tensor(0 * star, "int64"), tensor(star, "int64"), tensor(rng.random(5))),
         ),
         Case(
-            "random edges, out of order",
-            (tensor(rng.normal(size=(9, 2))), tensor(i, "int64"), tensor(j, "int64"), tensor(rng.random(len(i)))),
+            "random edges, out of order, one between points at the same place",
+            (tensor(touching), tensor(i, "int64"), tensor(j, "int64"), tensor(rng.random(len(i)))),
         ),
         Case(
             "the same in float32, on a wide map",
@@ -120,6 +125,7 @@ def convolution_cases(rng: np.random.Generator) -> list[Case]:
         Case("a single node", (tensor([[2.0]]), tensor([[3.0]]))),
         Case("random charges and kernel, m = 3", (tensor(rng.normal(size=(3, 3))), tensor(rng.normal(size=(3, 3))))),
         Case("random charges and kernel, m = 8", (tensor(rng.normal(size=(8, 8))), tensor(rng.normal(size=(8, 8))))),
+        Case("random charges and kernel, m = 20", (tensor(rng.normal(size=(20, 20))), tensor(rng.random((20, 20))))),
         Case(
             "a kernel that does not fall off, m = 5, float32",
             (tensor(rng.normal(size=(5, 5)), "float32"), tensor(1 + rng.random((5, 5)), "float32")),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Submissions = Annotated[Path, typer.Argument(help="A folder of handed-in notebooks, or a zip of one.")]
 Graded = Annotated[Path, typer.Option("--out", help="The folder with the gradebook and what comes out of it.")]
 LIMITS = "Limits of a submission"
-MOST_PAIRS = 25  # that `--similar` prints
+MOST_PAIRS = 100  # that `--similar` prints
 WIDTH = 120  # characters, where the output is no terminal
 
 
@@ -84,6 +84,8 @@ def grade(
         mode = Mode.UNPROTECTED if unprotected else None
         return Settings(master, limits, mode, private=(out.resolve(), submissions.resolve()))
 
+    if bundle and not replay:
+        raise CourseError("`--bundle` writes what `--replay STUDENT EXERCISE` shows: give both.")
     if replay:
         show_replay(submissions, out, settings, *replay, bundle)
     elif similar:
@@ -280,6 +282,8 @@ def override(
     with Gradebook(out / GRADEBOOK) as book:
         book.override(student, exercise, value, reason)
         write_all(book, out, False)
+    now = "has its own points again" if value is None else f"has {value:g} points"
+    typer.echo(f"{exercise} of {student} {now}; the feedback pages and the report say so.")
 
 
 def late(
@@ -296,6 +300,7 @@ def late(
     with Gradebook(out / GRADEBOOK) as book:
         book.late(student, notebook, minus, reason)
         write_all(book, out, False)
+    typer.echo(f"{notebook} of {student}: {minus:g} % off for lateness; the feedback pages and the report say so.")
 
 
 def demo_class(

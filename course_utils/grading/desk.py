@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,10 +74,9 @@ def desk(settings: Settings, notebook: str | None) -> Marker:
     """
     if _desks.marker is None or _desks.settings != settings:
         close()
-        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-        import torch
-
-        torch.set_num_threads(1)  # a core a desk
+        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # a core a desk, also for a torch that is imported later
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(1)
         marker = Marker(Zygote(settings.limits, settings.mode or _desks.mode), settings.master, reference_of)
         try:
             check_sandbox(marker.zygote, settings.private)

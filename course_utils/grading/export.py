@@ -384,7 +384,7 @@ def _nbgrader(marks: list[Mark], out: Path, roster: Path | None) -> list[str]:
         raise CourseError(f"The marks cannot be written into {out} ({why}): {advice}.") from error
     finally:
         os.environ["PATH"] = before
-    return [f"{out} has the marks of {count(len(ids), 'student')}: `nbgrader export` in its folder shows them."]
+    return [f"{out} has the marks of {count(len(ids), 'student')}: `nbgrader export --db sqlite:///{out}` shows them."]
 
 
 def _nbgrader_ids(names: list[str]) -> dict[str, str]:

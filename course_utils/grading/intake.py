@@ -6,6 +6,7 @@ what is really read. Code stays text: parsing it is left to the sandbox.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
@@ -60,6 +61,8 @@ ZIP_ERRORS = (
 """What `zipfile` raises for zips that are damaged, lie about themselves, or are packed in unusual ways."""
 
 NO_TEXT = re.compile("[\ud800-\udfff\0]")  # lone surrogates and NUL, which JSON can hold and no source file
+
+NOBODYS = ("__MACOSX", "__pycache__", ".ipynb_checkpoints", ".git")  # folders that programs make
 
 AGAIN = "open the notebook in JupyterLab, save it, and hand it in again"
 
@@ -264,7 +267,7 @@ def _too_large() -> str:
 
 
 def _hidden(name: str) -> bool:
-    return (name.startswith(".") and name != "..") or name in ("__MACOSX", "__pycache__")
+    return (name.startswith(".") and name != "..") or name in NOBODYS
 
 
 # ---------------------------------------------------------------- folders
@@ -276,7 +279,17 @@ def _in_folder(place: Path) -> list[_Entry]:
         names = sorted(os.listdir(place))
     except OSError as error:
         raise CourseError(f"The folder {plain(place.name)} cannot be read: {error.strerror}.") from None
-    return [entry for name in names if not _hidden(name) for entry in _below(place / name, name)]
+    seen = [name for name in names if not _hidden(name) or _is_students(place / name)]
+    return [entry for name in seen for entry in _below(place / name, name)]
+
+
+def _is_students(folder: Path) -> bool:
+    """Whether a folder that looks hidden is a student's, whose name begins with a dot: it has a notebook at its top."""
+    if folder.name in NOBODYS:
+        return False
+    with contextlib.suppress(OSError):
+        return any(name.lower().endswith(NOTEBOOK_ENDINGS) for name in os.listdir(folder))
+    return False
 
 
 def _below(top: Path, name: str) -> Iterator[_Entry]:
@@ -516,6 +529,8 @@ def _json_of(data: bytes) -> tuple[Any, list[str]]:
     try:
         return json.loads(text, strict=False, parse_int=_bounded_int), remarks
     except json.JSONDecodeError as error:
+        if text.lstrip().startswith("<<<<<<<"):
+            raise _UnreadableError(f"holds a merge conflict of git, not yet resolved: resolve it, {AGAIN}") from None
         if text.lstrip().startswith("<"):
             raise _UnreadableError("is a web page, not a notebook: hand in the .ipynb file itself") from None
         raise _UnreadableError(f"is cut off or damaged at line {error.lineno}: {AGAIN}") from None

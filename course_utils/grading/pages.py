@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -177,6 +177,8 @@ def page_of(result: SubmissionResult, marks: Iterable[Mark], show_inputs: bool) 
         for one in result.exercises
         if one.exercise in exercises.all_by_id()
     ]
+    if result.problem:  # nothing was read, so there is nothing to say of single exercises
+        entries = [replace(entry, sentences=(), again="") for entry in entries]
     gone = [one for one in statuses if one not in exercises.all_by_id()]
     before = sum(entry.points for entry in entries)
     points = sum(mark.counted for mark in own.values()) if own else before

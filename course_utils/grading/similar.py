@@ -25,6 +25,7 @@ WINDOW = 4  # of each 4 consecutive grams one is kept (its w), so any 13 equal t
 COMMON = 0.25  # share of the class from which on a fingerprint says nothing
 MIN_SHARE = 0.3  # of the rarer student's weight, for a pair to be listed
 MIN_TOKENS = 80  # that agree, each counted by its weight: about three short answers that nobody else has
+MIN_GROUP_TOKENS = 3 * MIN_TOKENS  # that agree in a group so large that its code is common
 MAX_CHARACTERS = 20_000  # of a cell; what is beyond is not looked at
 MAX_LINE = 2_000  # characters; Python's tokenizer takes long for some longer lines
 
@@ -193,7 +194,33 @@ def _pairs_of_class(notebook: str, marks: dict[str, Marks]) -> list[Pair]:
             by_exercise[exercise] += each
         most = max(sorted(by_exercise), key=lambda exercise: by_exercise[exercise])
         found.append(Pair(one, other, notebook, most, share, len(weights)))
-    return found
+    return [*found, *_copied_by_many(notebook, marks, owners, {(pair.one, pair.other) for pair in found})]
+
+
+def _copied_by_many(
+    notebook: str, marks: dict[str, Marks], owners: dict[tuple[str, int], list[str]], known: set[tuple[str, str]]
+) -> Iterator[Pair]:
+    """The pairs, other than the known ones, in groups of a quarter to half of the class who share much that is theirs.
+
+    Such a group makes its own code common, so that the weights pass over it. An answer or two that some of a class
+    have alike make no group.
+    """
+    groups: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
+    rare: Counter[str] = Counter()  # of a student's fingerprints, those that no more than half of the class has
+    for mark, students in owners.items():
+        if len(students) <= len(marks) / 2:
+            rare.update(students)
+            if len(students) >= COMMON * len(marks):
+                groups[tuple(students)].append(mark)
+    for students, common in groups.items():
+        tokens = _weights_of_tokens(marks[students[0]], common, dict.fromkeys(common, 1.0))
+        if len(tokens) < MIN_GROUP_TOKENS:
+            continue
+        most = Counter(exercise for exercise, _ in tokens).most_common(1)[0][0]
+        for one, other in itertools.combinations(students, 2):
+            share = len(common) / min(rare[one], rare[other])
+            if share >= MIN_SHARE and (one, other) not in known:
+                yield Pair(one, other, notebook, most, share, len(tokens))
 
 
 def _weight(owners: int, count: int) -> float:

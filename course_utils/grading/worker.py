@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from types import SimpleNamespace
@@ -23,6 +24,11 @@ from course_utils.judge.compare import describe
 from course_utils.values import MAX_DESCRIPTION, Foreign, SeededGenerator
 
 DEFINITION_SECONDS = 10.0  # for one statement that defines; a class body or a decorator can run for ever
+UNDEFINED = re.compile(r"name '(\w+)' is not defined")
+NOT_RUN = (
+    "A cell of yours makes `{}`, but for grading only imports, functions, classes and constants are run: make it "
+    "inside your answer"
+)
 TEXT = 2000  # characters of a problem that are sent
 PROBLEMS = 20
 
@@ -144,6 +150,7 @@ def answer_call(connection: Connection, definitions: Definitions, request: dict[
     if request["options"]:
         function = functools.partial(function, **request["options"])
     outcome = run.call(function, request["args"], request["seconds"], request["most"])
+    outcome = explained(outcome, definitions)
     missing = set(definitions.names.values()) - set(namespace)
     reply["called"] = sorted(definitions.called | missing)  # a call of what is missing leaves no other trace
     fields = crossing(outcome)
@@ -154,6 +161,14 @@ def answer_call(connection: Connection, definitions: Definitions, request: dict[
         if isinstance(error, MemoryError):
             much = f"{describe(outcome.value)}, for which memory does not suffice"
         connection.write(reply | {"found": True, "outcome": fields | {"value": Foreign(much[:MAX_DESCRIPTION])}})
+
+
+def explained(outcome: Outcome, definitions: Definitions) -> Outcome:
+    """An outcome whose error says so, where a name is missing that only a cell which is not run would have made."""
+    missing = UNDEFINED.search(outcome.error or "") if outcome.error_type == "NameError" else None
+    if missing is None or not any(missing[1] in cell.left_out for cell in definitions.cells):
+        return outcome
+    return replace(outcome, error=f"{outcome.error}. {NOT_RUN.format(missing[1])}")
 
 
 def crossing(outcome: Outcome) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def as_plain(value: Any) -> Any:
     if isinstance_exact(value, np.generic):
         if value.dtype.kind not in "biufcU":
             raise TypeError(f"a NumPy scalar of dtype {value.dtype}")
-        return np.generic.item(value)
+        item = np.generic.item(value)
+        return float(item) if isinstance_exact(item, np.longdouble) else item  # which has no Python type
     if isinstance_exact(value, np.ndarray):
         plain = np.ndarray.view(value, np.ndarray)
         if plain.dtype.kind not in "biufc":

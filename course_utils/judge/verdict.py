@@ -93,7 +93,7 @@ def judge(exercise: Exercise, cases: list[JudgedCase], outcomes: list[Outcome]) 
             if index < len(outcomes):
                 difference = difference_of(exercise, case, outcomes[index])
             else:
-                difference = Difference("time", "This case was not run because an earlier one ended the run.")
+                difference = Difference("time", "This case was not run: the run had ended before.")
             verdicts.append(CaseVerdict(case.label, difference))
         failed = any(not verdict.passed for verdict in verdicts)
         return Verdict(exercise, tuple(verdicts), known_mistake(exercise, cases, outcomes) if failed else None)
@@ -112,10 +112,11 @@ def difference_of(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Dif
         place = f" in line {outcome.line} of your cell" if outcome.line else ""
         return Difference("error", f"Your {exercise.kind} raised an error{place}: {outcome.error}")
     if outcome.changed:
-        which = ", ".join(exercise.takes[index] for index in outcome.changed)
+        which = " and ".join(exercise.takes[index] for index in outcome.changed)
+        which = f"arguments {which}" if len(outcome.changed) > 1 else f"argument {which}"
         return Difference(
             "changed",
-            f"Your {exercise.kind} changed its argument {which} in place: work on a copy, the caller still needs it.",
+            f"Your {exercise.kind} changed its {which} in place: work on a copy, the caller still needs it.",
         )
     for index, generator in outcome.generators:
         if generator.untouched and exercise.takes[index] in exercise.draws_from:
@@ -151,17 +152,14 @@ def too_large(exercise: Exercise, case: JudgedCase, outcome: Outcome) -> Differe
     if most is None:
         return None
     rule = f"{exercise.largest_is} = {most} entries are the most that an array may have"
+    advice = "work on fewer rows at a time, or do without it"
     if outcome.largest > most:
         return Difference(
-            "memory",
-            f"Your {exercise.kind} made a tensor of {outcome.largest} entries; {rule}: work on fewer rows at a time.",
+            "memory", f"Your {exercise.kind} made a tensor of {outcome.largest} entries; {rule}: {advice}."
         )
     if outcome.held > memory.bytes_for(most):
-        return Difference(
-            "memory",
-            f"Your {exercise.kind} held {outcome.held // 1000} kB in arrays and lists at once; {rule}: work on fewer "
-            f"rows at a time.",
-        )
+        held = f"held {outcome.held // 1000} kB in arrays and lists at once"
+        return Difference("memory", f"Your {exercise.kind} {held}; {rule}: {advice}.")
     return None
 
 
