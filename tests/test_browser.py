@@ -136,7 +136,7 @@ def test_an_exercise_wrong_then_right_then_a_widget(lab, page):
 
     write_cell(page, exercise, ANSWER.format(factor=""))
     run_cell(page, check)
-    check.get_by_text("right. 6 of 6 cases pass, 1 point.").wait_for()
+    check.get_by_text("right. 7 of 7 cases pass, 1 point.").wait_for()
 
     # the widget of part A needs the digits, and their distances by the function that was just written
     run_cell(page, code_cell(page, "images, labels = data.mnist(500)"))

@@ -136,7 +136,7 @@ def reaches_perplexity(args: Args, got: Any, expected: Any) -> str | None:
             misses.append((sentence, sigma, reached < nearest))
     if not misses:
         return None
-    if len(misses) > 1 and np.ptp(got) == 0:
+    if np.ptp(got) == 0 and len({side for *_, side in misses}) == 2:
         return "All your widths are equal, but every row has its own: halve each row's interval by itself."
     sentence, sigma, too_small = misses[0]
     alike = [other for _, other, side in misses if side == too_small and np.isclose(other, sigma, rtol=1e-3)]
@@ -205,7 +205,6 @@ def perplexity_cases(rng: np.random.Generator) -> list[Case]:
 def sigma_cases(rng: np.random.Generator) -> list[Case]:
     """Plain data, two scales, duplicates, a perplexity that is too high and one that is too low."""
     two_scales = np.vstack([with_twins(rng, 8, 2), 50 * points(rng, 8, 2)])
-    outlier = np.vstack([points(rng, 10, 2), [[1e4, 0.0]]])
     twins = points(rng, 9, 2)
     twins[1:4] = twins[0]
     return [
@@ -216,7 +215,6 @@ def sigma_cases(rng: np.random.Generator) -> list[Case]:
             (distances(500 * points(rng, 25, 5)), 10.0),
         ),
         Case("points some hundredths apart, perplexity 3", (distances(0.01 * points(rng, 8, 3)), 3.0)),
-        Case("ten points, and one that is 10,000 away, perplexity 3", (distances(outlier), 3.0)),
         Case("four equal points, perplexity 2: they cannot go under 3", (distances(twins), 2.0), False),
         Case("perplexity 20 among 8 points: more than 7 cannot be", (distances(points(rng, 8, 2)), 20.0), False),
     ]
