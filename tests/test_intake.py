@@ -554,6 +554,7 @@ def test_reading_takes_milliseconds(tmp_path):
         (b"[" * 2_000_000, "too many small parts"),
         (b"[[]" + b",[]" * 6_000_000 + b"]", "too many small parts"),
         (b"<!DOCTYPE html><html></html>", "web page"),
+        (b"<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> theirs", "merge conflict"),
         (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "cut off or damaged"),
         (b"print('a script')", "cut off or damaged"),
     ],
